@@ -1,0 +1,1 @@
+"""Mechanisms every process uses. Nothing here knows what an instance is."""

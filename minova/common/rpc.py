@@ -1,0 +1,179 @@
+"""RPC on oslo.messaging: one transport, one serializer, versioned targets.
+
+A folder's `rpcapi.py` builds a `Client`; its `manager.py` is an endpoint of
+a `serve`d topic. Arguments and results may hold any `wire.record`; the
+request context and the trace travel beside them.
+"""
+
+import functools
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import oslo_messaging
+from opentelemetry.trace import SpanKind
+from oslo_config import cfg
+
+from minova.common import context, errors, tracing, wire
+
+LOG = logging.getLogger(__name__)
+_REMOTE_ERRORS = ["minova.common.errors"]
+_lock = threading.Lock()
+_transport: Any = None
+
+
+def allow_remote_errors(module: str) -> None:
+    """Let exceptions of `module` be rebuilt by the caller of an RPC."""
+    if module not in _REMOTE_ERRORS:
+        _REMOTE_ERRORS.append(module)
+
+
+def transport() -> Any:
+    """The process's one transport, from `transport_url`; made on first use."""
+    global _transport
+    with _lock:
+        if _transport is None:
+            _transport = oslo_messaging.get_rpc_transport(
+                cfg.CONF, allowed_remote_exmods=_REMOTE_ERRORS
+            )
+        return _transport
+
+
+def cleanup() -> None:
+    """Close the transport; the next use opens a new one."""
+    global _transport
+    with _lock:
+        if _transport is not None:
+            _transport.cleanup()
+            _transport = None
+
+
+class ContextSerializer(oslo_messaging.Serializer):
+    """Carries records as tagged dicts, and context and trace as one dict."""
+
+    def serialize_entity(self, ctxt: Any, entity: Any) -> Any:
+        return wire.dump(entity)
+
+    def deserialize_entity(self, ctxt: Any, entity: Any) -> Any:
+        return wire.load(entity)
+
+    def serialize_context(self, ctxt: context.RequestContext) -> dict[str, Any]:
+        values = ctxt.to_wire()
+        carrier: dict[str, str] = {}
+        tracing.inject(carrier)
+        values["trace"] = carrier
+        values["sent_at"] = time.time()
+        return values
+
+    def deserialize_context(self, values: dict[str, Any]) -> context.RequestContext:
+        ctxt = context.RequestContext.from_wire(values)
+        ctxt.trace = values.get("trace") or {}
+        ctxt.sent_at = values.get("sent_at")
+        return ctxt
+
+
+class Client:
+    """Calls and casts to one topic.
+
+    `call` raises the remote's domain error, or `errors.Timeout` when nobody
+    answered within `timeout` seconds. `cast` returns at once and promises
+    nothing: whoever casts keeps the truth in the DB.
+    """
+
+    def __init__(self, topic: str, version: str) -> None:
+        self._topic = topic
+        self._target = oslo_messaging.Target(topic=topic, version=version)
+
+    def call(
+        self,
+        ctxt: context.RequestContext,
+        method: str,
+        *,
+        server: str | None = None,
+        timeout: float = 60,
+        **kwargs: Any,
+    ) -> Any:
+        with tracing.span(f"call {self._topic}.{method}", kind=SpanKind.CLIENT, transport="RPC call"):
+            try:
+                return self._prepare(server, timeout).call(ctxt, method, **kwargs)
+            except oslo_messaging.MessagingTimeout:
+                raise errors.Timeout(
+                    what=f"The {self._topic} service's {method}", seconds=int(timeout)
+                ) from None
+
+    def cast(
+        self, ctxt: context.RequestContext, method: str, *, server: str | None = None, **kwargs: Any
+    ) -> None:
+        with tracing.span(f"cast {self._topic}.{method}", kind=SpanKind.PRODUCER, transport="RPC cast"):
+            self._prepare(server, None).cast(ctxt, method, **kwargs)
+
+    def fanout(self, ctxt: context.RequestContext, method: str, **kwargs: Any) -> None:
+        """Cast to every server of the topic."""
+        client = self._client().prepare(fanout=True)
+        client.cast(ctxt, method, **kwargs)
+
+    def _prepare(self, server: str | None, timeout: float | None) -> Any:
+        options: dict[str, Any] = {}
+        if server is not None:
+            options["server"] = server
+        if timeout is not None:
+            options["timeout"] = timeout
+        return self._client().prepare(**options)
+
+    @functools.lru_cache(maxsize=1)  # noqa: B019 - clients live as long as the process
+    def _client(self) -> Any:
+        return oslo_messaging.get_rpc_client(
+            transport(), self._target, serializer=ContextSerializer()
+        )
+
+
+class _TracedDispatcher(oslo_messaging.RPCDispatcher):
+    """Runs each endpoint method in a span of its service."""
+
+    def __init__(self, service: str, endpoints: Iterable[object], serializer: Any) -> None:
+        super().__init__(list(endpoints), serializer, oslo_messaging.DefaultRPCAccessPolicy)
+        self._service = service
+
+    def _do_dispatch(self, endpoint: Any, method: str, ctxt: dict[str, Any], args: Any) -> Any:
+        token = context.set_service(self._service)
+        try:
+            parent = tracing.extract(ctxt.get("trace") or {})
+            with tracing.span(
+                f"{self._service} {method}",
+                kind=SpanKind.SERVER,
+                parent=parent,
+                code=_where(endpoint, method),
+                transport="RPC",
+                sent_at=ctxt.get("sent_at"),
+            ):
+                return super()._do_dispatch(endpoint, method, ctxt, args)
+        except errors.MinovaError as error:
+            # An expected answer to the caller, not a failure of this service.
+            raise oslo_messaging.ExpectedException() from error
+        finally:
+            context.reset_service(token)
+
+
+def _where(endpoint: Any, method: str) -> str:
+    function: Callable[..., Any] | None = getattr(endpoint, method, None)
+    code = getattr(function, "__code__", None)
+    module = type(endpoint).__module__.replace(".", "/") + ".py"
+    return f"{module}:{code.co_name if code else method}"
+
+
+def serve(
+    service: str, topic: str, host: str, endpoints: Iterable[object]
+) -> oslo_messaging.MessageHandlingServer:
+    """A stopped server for `topic` on `host`; `start()` it, later `stop()` and `wait()`.
+
+    Each endpoint has `target = oslo_messaging.Target(version=…)` and public
+    methods `(ctxt, **kwargs)`; one thread runs one message.
+    """
+    bus = transport()
+    target = oslo_messaging.Target(topic=topic, server=host)
+    dispatcher = _TracedDispatcher(service, endpoints, ContextSerializer())
+    from oslo_messaging.rpc.server import RPCServer
+
+    return RPCServer(bus, target, dispatcher, "threading")

@@ -1,0 +1,98 @@
+"""Spans across REST, RPC, DB and libvirt, by OpenTelemetry.
+
+`span` opens one; `inject` and `extract` carry the trace in REST headers and
+in the RPC context as a W3C `traceparent`. Every span knows the service it
+ran in and the `file:function` that opened it. Attributes never hold a token
+or a password: callers pass ids and names only.
+
+Without `setup` the API's no-op spans are used and cost next to nothing.
+"""
+
+import sys
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from opentelemetry import context as otel_context
+from opentelemetry import trace
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from minova.common import context
+
+_propagator = TraceContextTextMapPropagator()
+_tracer = trace.get_tracer("minova")
+_PACKAGE = Path(__file__).resolve().parent.parent.parent
+
+
+def setup(process: str, *processors: SpanProcessor) -> None:
+    """Start recording in this process; call once, before services start.
+
+    `process` names it in every span (`minova-compute`, `minova run`). Each
+    processor sees every span's start and end.
+    """
+    provider = TracerProvider(resource=Resource({"service.name": process}))
+    for processor in processors:
+        provider.add_span_processor(processor)
+    trace.set_tracer_provider(provider)
+
+
+def code_location(depth: int = 1) -> str:
+    """`minova/compute/build.py:build` of the caller `depth` frames up."""
+    frame = sys._getframe(depth)
+    path = Path(frame.f_code.co_filename)
+    shown = path.relative_to(_PACKAGE) if path.is_relative_to(_PACKAGE) else path.name
+    return f"{shown}:{frame.f_code.co_name}"
+
+
+@contextmanager
+def span(
+    name: str,
+    *,
+    kind: SpanKind = SpanKind.INTERNAL,
+    parent: otel_context.Context | None = None,
+    code: str | None = None,
+    **attributes: Any,
+) -> Iterator[Span]:
+    """Run the block in a span; an exception marks it failed with its message.
+
+    `attributes` are named in Python's way and stored as `minova.<name>`.
+    """
+    known = {f"minova.{key}": value for key, value in attributes.items() if value is not None}
+    known["minova.service"] = context.current_service()
+    known["code"] = code or code_location(3)
+    with _tracer.start_as_current_span(
+        name,
+        context=parent,
+        kind=kind,
+        attributes=known,
+        record_exception=False,
+        set_status_on_exception=False,
+    ) as current:
+        try:
+            yield current
+        except Exception as error:
+            reason = getattr(error, "message", None) or type(error).__name__
+            current.set_status(Status(StatusCode.ERROR, str(reason)))
+            raise
+
+
+def annotate(**attributes: Any) -> None:
+    """Add attributes to the span that runs now."""
+    current = trace.get_current_span()
+    for key, value in attributes.items():
+        if value is not None:
+            current.set_attribute(f"minova.{key}", value)
+
+
+def inject(carrier: MutableMapping[str, str]) -> None:
+    """Write the current trace into `carrier` (`traceparent`)."""
+    _propagator.inject(carrier)
+
+
+def extract(carrier: Mapping[str, str]) -> otel_context.Context:
+    """The context to use as `parent` for what `carrier` brought."""
+    return _propagator.extract(carrier)

@@ -1,0 +1,50 @@
+"""Dataclasses and datetimes as JSON and back, for RPC and stored blobs.
+
+A class takes part by the `record` decorator. A record becomes a dict tagged
+with the class's name; fields a peer does not know are dropped, missing ones
+take their default, so that neighbouring versions can talk.
+"""
+
+import dataclasses
+import datetime as dt
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+_TAG = "minova.type"
+_records: dict[str, type] = {}
+
+
+def record(cls: type[T]) -> type[T]:
+    """Register a dataclass (applied above `@dataclass`) to travel by name."""
+    _records[cls.__name__] = cls
+    return cls
+
+
+def dump(value: Any) -> Any:
+    """`value` as JSON-safe data; records and datetimes are tagged."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {f.name: dump(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {_TAG: type(value).__name__, **fields}
+    if isinstance(value, dict):
+        return {key: dump(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [dump(item) for item in value]
+    if isinstance(value, dt.datetime):
+        return {_TAG: "datetime", "iso": value.isoformat()}
+    return value
+
+
+def load(value: Any) -> Any:
+    """The reverse of `dump`. Unknown tags raise KeyError: a peer is too new."""
+    if isinstance(value, list):
+        return [load(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    tag = value.get(_TAG)
+    if tag is None:
+        return {key: load(item) for key, item in value.items()}
+    if tag == "datetime":
+        return dt.datetime.fromisoformat(value["iso"])
+    cls = _records[tag]
+    known = {f.name for f in dataclasses.fields(cls)}
+    return cls(**{key: load(item) for key, item in value.items() if key in known})

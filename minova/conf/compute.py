@@ -1,0 +1,47 @@
+"""[compute]: nova-compute on one host."""
+
+from oslo_config import cfg
+
+OPTIONS = {
+    "compute": [
+        cfg.StrOpt(
+            "virt_driver",
+            default="libvirt",
+            choices=["libvirt", "fake"],
+            help="What runs the guests. `fake` keeps them in memory and boots nothing.",
+        ),
+        cfg.IntOpt(
+            "max_concurrent_builds", default=10, min=1, help="Builds one host does at a time."
+        ),
+        cfg.IntOpt(
+            "report_interval", default=10, min=1, help="Seconds between two reports of a service."
+        ),
+        cfg.IntOpt(
+            "service_down_time",
+            default=60,
+            min=2,
+            help="Seconds without a report after which a service counts as down.",
+        ),
+        cfg.IntOpt("reserved_host_memory_mb", default=512, min=0, help="MiB kept for the host."),
+        cfg.IntOpt("reserved_host_disk_mb", default=0, min=0, help="MiB kept for the host."),
+        cfg.IntOpt("reserved_host_cpus", default=0, min=0, help="CPUs kept for the host."),
+        cfg.IntOpt(
+            "sync_power_state_interval",
+            default=600,
+            min=0,
+            help="Seconds between two comparisons of the DB's power states with the hypervisor's.",
+        ),
+        cfg.IntOpt(
+            "image_cache_interval",
+            default=2400,
+            min=0,
+            help="Seconds between two sweeps of the image cache; 0 never sweeps.",
+        ),
+        cfg.IntOpt(
+            "image_cache_min_age",
+            default=86400,
+            min=0,
+            help="Seconds an unused cached image is kept.",
+        ),
+    ]
+}

@@ -1,0 +1,1 @@
+"""The core's database: tables, one file of queries per resource, migrations."""
