@@ -16,6 +16,9 @@ _SECRETS = ("auth_token", "service_token")
 class RequestContext(oslo_context.RequestContext):
     """An oslo.context that never serializes a token."""
 
+    trace: dict[str, str]
+    sent_at: float | None = None
+
     def to_wire(self) -> dict[str, Any]:
         """The context as a JSON-safe dict, without secrets."""
         values = self.to_dict()

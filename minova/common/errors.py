@@ -51,7 +51,10 @@ class DuplicateEntry(Conflict):
 
 
 class QuotaExceeded(Forbidden):
-    template = "Quota exceeded for {resource}: Requested {requested}, but already used {used} of {limit} {resource}"
+    template = (
+        "Quota exceeded for {resource}: Requested {requested}, "
+        "but already used {used} of {limit} {resource}"
+    )
 
 
 class TooLarge(MinovaError):

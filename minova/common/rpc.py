@@ -95,7 +95,9 @@ class Client:
         timeout: float = 60,
         **kwargs: Any,
     ) -> Any:
-        with tracing.span(f"call {self._topic}.{method}", kind=SpanKind.CLIENT, transport="RPC call"):
+        with tracing.span(
+            f"call {self._topic}.{method}", kind=SpanKind.CLIENT, transport="RPC call"
+        ):
             try:
                 return self._prepare(server, timeout).call(ctxt, method, **kwargs)
             except oslo_messaging.MessagingTimeout:
@@ -106,7 +108,9 @@ class Client:
     def cast(
         self, ctxt: context.RequestContext, method: str, *, server: str | None = None, **kwargs: Any
     ) -> None:
-        with tracing.span(f"cast {self._topic}.{method}", kind=SpanKind.PRODUCER, transport="RPC cast"):
+        with tracing.span(
+            f"cast {self._topic}.{method}", kind=SpanKind.PRODUCER, transport="RPC cast"
+        ):
             self._prepare(server, None).cast(ctxt, method, **kwargs)
 
     def fanout(self, ctxt: context.RequestContext, method: str, **kwargs: Any) -> None:

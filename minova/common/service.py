@@ -36,10 +36,11 @@ class RestService:
             (host, port), app, numthreads=threads, server_name=name, request_queue_size=128
         )
         self._server.shutdown_timeout = 5
-        self._server.error_log = lambda msg="", level=20, traceback=False: LOG.log(
-            level, "%s: %s", name, msg, exc_info=bool(traceback)
-        )
+        self._server.error_log = self._log  # type: ignore[method-assign]
         self._thread: threading.Thread | None = None
+
+    def _log(self, msg: str = "", level: int = 20, traceback: bool = False) -> None:
+        LOG.log(level, "%s: %s", self.name, msg, exc_info=traceback)
 
     @property
     def port(self) -> int:

@@ -26,7 +26,9 @@ def dump(value: Any) -> Any:
         fields = {f.name: dump(getattr(value, f.name)) for f in dataclasses.fields(value)}
         return {_TAG: type(value).__name__, **fields}
     if isinstance(value, dict):
-        return {key: dump(item) for key, item in value.items()}
+        plain = {key: dump(item) for key, item in value.items()}
+        # A user's own dict may hold our tag; wrapped, it can never pose as a record.
+        return {_TAG: "dict", "items": plain} if _TAG in plain else plain
     if isinstance(value, (list, tuple, set, frozenset)):
         return [dump(item) for item in value]
     if isinstance(value, dt.datetime):
@@ -43,6 +45,8 @@ def load(value: Any) -> Any:
     tag = value.get(_TAG)
     if tag is None:
         return {key: load(item) for key, item in value.items()}
+    if tag == "dict":
+        return {key: load(item) for key, item in value["items"].items()}
     if tag == "datetime":
         return dt.datetime.fromisoformat(value["iso"])
     cls = _records[tag]

@@ -78,7 +78,7 @@ class App:
     extra_families: Sequence[tuple[type[Exception], int]] = ()
     max_body: int = MAX_BODY
     rewrite: Callable[[falcon.Request], None] | None = None
-    unauthorized_headers: Callable[[], dict[str, str]] = field(default=lambda: {})
+    unauthorized_headers: Callable[[], dict[str, str]] = field(default=dict)
 
 
 def build(app: App) -> auth.WSGIApp:

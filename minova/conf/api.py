@@ -14,9 +14,7 @@ OPTIONS = {
             help="Shared by nova-api and the network agents; signs the instance id of a "
             "metadata request. Without it the metadata API refuses every request.",
         ),
-        cfg.IntOpt(
-            "max_limit", default=1000, min=1, help="Most records one list request returns."
-        ),
+        cfg.IntOpt("max_limit", default=1000, min=1, help="Most records one list request returns."),
         cfg.StrOpt(
             "dhcp_domain",
             default="novalocal",

@@ -39,7 +39,9 @@ OPTIONS = {
             default="$state_path/guest/probe-initrd",
             help="One-line initrd that the KVM probe boots.",
         ),
-        cfg.IntOpt("tb_cache_mib", default=64, min=16, help="TCG translation cache per guest, MiB."),
+        cfg.IntOpt(
+            "tb_cache_mib", default=64, min=16, help="TCG translation cache per guest, MiB."
+        ),
         cfg.StrOpt(
             "disk_cachemode",
             default="writeback",

@@ -28,7 +28,11 @@ OPTIONS = {
         cfg.FloatOpt("ram_allocation_ratio", default=1.0, min=0.1, help="Guest MiB per host MiB."),
         cfg.FloatOpt("disk_allocation_ratio", default=1.0, min=0.1, help="Guest GiB per host GiB."),
         cfg.FloatOpt("ram_weight_multiplier", default=1.0, help="Prefer (>0) hosts with free RAM."),
-        cfg.FloatOpt("cpu_weight_multiplier", default=1.0, help="Prefer (>0) hosts with free CPUs."),
-        cfg.FloatOpt("disk_weight_multiplier", default=1.0, help="Prefer (>0) hosts with free disk."),
+        cfg.FloatOpt(
+            "cpu_weight_multiplier", default=1.0, help="Prefer (>0) hosts with free CPUs."
+        ),
+        cfg.FloatOpt(
+            "disk_weight_multiplier", default=1.0, help="Prefer (>0) hosts with free disk."
+        ),
     ]
 }

@@ -10,8 +10,6 @@ OPTIONS = {
             default="$state_path/xray/spans.sqlite",
             help="SQLite file of the spans. `minova xray` reads it.",
         ),
-        cfg.IntOpt(
-            "max_spans", default=200000, min=1000, help="Spans kept; the oldest go first."
-        ),
+        cfg.IntOpt("max_spans", default=200000, min=1000, help="Spans kept; the oldest go first."),
     ]
 }

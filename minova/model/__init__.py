@@ -1,0 +1,1 @@
+"""What travels and is stored: dataclasses, states, tables. No I/O."""

@@ -1,0 +1,153 @@
+"""nova-conductor's door: topic `conductor`.
+
+1.0: launch, delete_unhosted; for computes: take_work, renew_leases,
+     instance_get, advance, finish, fail, reschedule, save_vifs, save_device,
+     remove_device, add_event, report_host, host_instances, host_work,
+     power_state_changed
+"""
+
+import datetime as dt
+from typing import Any
+
+import tenacity
+
+from minova.common import errors, rpc
+from minova.common.context import RequestContext
+from minova.model.instance import VIF, BlockDevice, Instance
+from minova.model.work import Work
+
+TOPIC = "conductor"
+VERSION = "1.0"
+
+# A broker that restarts loses the call in flight. Every method a compute
+# calls may be repeated, so it asks again, for about as long as a broker
+# needs to come back.
+_again = tenacity.retry(
+    retry=tenacity.retry_if_exception_type(errors.Timeout),
+    wait=tenacity.wait_random(0.1, 0.5),
+    stop=tenacity.stop_after_attempt(4),
+    reraise=True,
+)
+_CALL_SECONDS = 8
+
+
+class ConductorAPI:
+    """What the API and the computes ask of the conductor."""
+
+    def __init__(self) -> None:
+        self._client = rpc.Client(TOPIC, VERSION)
+
+    def launch(self, ctxt: RequestContext, work_id: str) -> None:
+        """Step 5: schedule and build what the work says. A cast; recovery repeats a lost one."""
+        self._client.cast(ctxt, "launch", work_id=work_id)
+
+    def delete_unhosted(self, ctxt: RequestContext, work_id: str) -> None:
+        """Delete an instance that no host has. A cast."""
+        self._client.cast(ctxt, "delete_unhosted", work_id=work_id)
+
+    def take_work(self, ctxt: RequestContext, work_id: str, owner: str) -> Work | None:
+        """Own the work, or None if another does (see db.work.take)."""
+        work: Work | None = self._call(ctxt, "take_work", work_id=work_id, owner=owner)
+        return work
+
+    def renew_leases(self, ctxt: RequestContext, owner: str) -> None:
+        """Keep all that `owner` works on."""
+        self._call(ctxt, "renew_leases", owner=owner)
+
+    def instance_get(self, ctxt: RequestContext, uuid: str) -> Instance:
+        """Steps 9 to 11: the instance with all that a build needs; errors.NotFound."""
+        instance: Instance = self._call(ctxt, "instance_get", uuid=uuid)
+        return instance
+
+    def advance(
+        self,
+        ctxt: RequestContext,
+        work: Work,
+        owner: str,
+        expected: list[str | None],
+        task_state: str | None,
+    ) -> None:
+        """Next task_state; errors.Conflict if the instance or the work is no longer ours."""
+        self._call(
+            ctxt,
+            "advance",
+            work_id=work.id,
+            uuid=work.instance_uuid,
+            owner=owner,
+            expected=expected,
+            task_state=task_state,
+        )
+
+    def finish(self, ctxt: RequestContext, work: Work, owner: str, **outcome: Any) -> None:
+        """The action succeeded (see db.states.finish)."""
+        self._call(ctxt, "finish", work=work, owner=owner, outcome=outcome)
+
+    def fail(self, ctxt: RequestContext, work: Work, owner: str, **outcome: Any) -> None:
+        """The action failed (see db.states.fail)."""
+        self._call(ctxt, "fail", work=work, owner=owner, outcome=outcome)
+
+    def reschedule(
+        self, ctxt: RequestContext, work: Work, owner: str, *, message: str, details: str
+    ) -> None:
+        """The build failed here and left nothing: try another host, or fail for good."""
+        self._call(ctxt, "reschedule", work=work, owner=owner, message=message, details=details)
+
+    def save_vifs(self, ctxt: RequestContext, uuid: str, vifs: list[VIF]) -> None:
+        self._call(ctxt, "save_vifs", uuid=uuid, vifs=vifs)
+
+    def save_device(self, ctxt: RequestContext, device: BlockDevice) -> None:
+        self._call(ctxt, "save_device", device=device)
+
+    def remove_device(self, ctxt: RequestContext, device_id: str) -> None:
+        self._call(ctxt, "remove_device", device_id=device_id)
+
+    def add_event(
+        self,
+        ctxt: RequestContext,
+        action_id: int,
+        event: str,
+        *,
+        started: dt.datetime,
+        result: str,
+        host: str,
+        details: str | None = None,
+    ) -> None:
+        """Record a finished event of an action. A cast: nothing waits for it."""
+        self._client.cast(
+            ctxt,
+            "add_event",
+            action_id=action_id,
+            event=event,
+            started=started,
+            result=result,
+            host=host,
+            details=details,
+        )
+
+    def report_host(
+        self, ctxt: RequestContext, host: str, incarnation: str, resources: dict[str, Any] | None
+    ) -> None:
+        """nova-compute on `host` lives; `resources` as of `virt.driver.HostResources`, if known."""
+        self._call(ctxt, "report_host", host=host, incarnation=incarnation, resources=resources)
+
+    def host_instances(self, ctxt: RequestContext, host: str) -> list[Instance]:
+        """Every instance the DB places on `host`."""
+        found: list[Instance] = self._call(ctxt, "host_instances", host=host)
+        return found
+
+    def host_work(self, ctxt: RequestContext, host: str) -> list[Work]:
+        """Everything in flight for `host`."""
+        found: list[Work] = self._call(ctxt, "host_work", host=host)
+        return found
+
+    def power_state_changed(
+        self, ctxt: RequestContext, uuid: str, power_state: int, vm_state: str | None
+    ) -> None:
+        """The guest did something on its own (see db.states.set_power_state)."""
+        self._call(
+            ctxt, "power_state_changed", uuid=uuid, power_state=power_state, vm_state=vm_state
+        )
+
+    @_again
+    def _call(self, ctxt: RequestContext, method: str, **kwargs: Any) -> Any:
+        return self._client.call(ctxt, method, timeout=_CALL_SECONDS, **kwargs)

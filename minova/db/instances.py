@@ -1,0 +1,157 @@
+"""Instances: rows to dataclasses, and the plain reads and writes.
+
+Changes of state go through `db.states`, never through here.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from minova.common import errors
+from minova.db import tables
+from minova.db.engine import Database, retried
+from minova.model import states
+from minova.model.instance import VIF, BlockDevice, Fault, Instance, utcnow
+
+_instances = tables.instances
+_devices = tables.block_devices
+_faults = tables.instance_faults
+_NOT_IN_RECORD = {"flavor_id", "vcpus", "memory_mb"}
+
+
+def insert(connection: sa.Connection, instance: Instance) -> Instance:
+    """Add a new instance and its block devices; returns it with its `id`."""
+    values = {
+        name: value
+        for name, value in vars(instance).items()
+        if name not in ("id", "block_devices", "fault", "metadata")
+    }
+    values.update(
+        metadata_=instance.metadata,
+        flavor_id=instance.flavor.id,
+        vcpus=instance.flavor.vcpus,
+        memory_mb=instance.flavor.memory_mb,
+    )
+    key = connection.execute(_instances.insert().values(**values)).inserted_primary_key
+    for device in instance.block_devices:
+        insert_device(connection, instance.uuid, device)
+    return Instance(**{**vars(instance), "id": key[0] if key else 0})
+
+
+def insert_device(connection: sa.Connection, uuid: str, device: BlockDevice) -> None:
+    """Add a block device mapping; errors.DuplicateEntry if the device name is taken."""
+    connection.execute(
+        _devices.insert().values(instance_uuid=uuid, created_at=utcnow(), **vars(device))
+    )
+
+
+def get(db: Database, uuid: str, *, deleted: bool = False) -> Instance:
+    """One instance, whole; errors.NotFound also for a deleted one unless `deleted`."""
+    with db.reading() as connection:
+        return get_on(connection, uuid, deleted=deleted)
+
+
+def get_on(connection: sa.Connection, uuid: str, *, deleted: bool = False) -> Instance:
+    """`get` on a connection one has."""
+    query = _instances.select().where(_instances.c.uuid == uuid)
+    if not deleted:
+        query = query.where(_instances.c.deleted_at.is_(None))
+    row = connection.execute(query).first()
+    if row is None:
+        raise errors.NotFound(f"Instance {uuid} could not be found.")
+    return whole(connection, [row])[0]
+
+
+def of_host(db: Database, host: str) -> list[Instance]:
+    """All instances that live, or are being built, on `host`."""
+    with db.reading() as connection:
+        rows = connection.execute(
+            _instances.select().where(_instances.c.host == host, _instances.c.deleted_at.is_(None))
+        ).all()
+        return whole(connection, rows)
+
+
+def whole(connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> list[Instance]:
+    """Rows as instances with their block devices and newest faults: two queries for all."""
+    uuids = [row.uuid for row in rows]
+    devices = _devices_of(connection, uuids)
+    faults = _faults_of(
+        connection,
+        [r.uuid for r in rows if r.vm_state == states.ERROR or r.deleted_at is not None],
+    )
+    return [_instance_of(row, devices.get(row.uuid, []), faults.get(row.uuid)) for row in rows]
+
+
+def _instance_of(row: sa.Row[Any], devices: list[BlockDevice], fault: Fault | None) -> Instance:
+    values = {k: v for k, v in row._mapping.items() if k not in _NOT_IN_RECORD}
+    values["metadata"] = values.pop("metadata_", None) or values.get("metadata") or {}
+    return Instance(**values, block_devices=devices, fault=fault)
+
+
+def _devices_of(connection: sa.Connection, uuids: list[str]) -> dict[str, list[BlockDevice]]:
+    found: dict[str, list[BlockDevice]] = {}
+    if uuids:
+        query = _devices.select().where(_devices.c.instance_uuid.in_(uuids))
+        for row in connection.execute(query.order_by(_devices.c.created_at, _devices.c.id)):
+            values = dict(row._mapping)
+            uuid = values.pop("instance_uuid")
+            values.pop("created_at")
+            found.setdefault(uuid, []).append(BlockDevice(**values))
+    return found
+
+
+def _faults_of(connection: sa.Connection, uuids: list[str]) -> dict[str, Fault]:
+    found: dict[str, Fault] = {}
+    if uuids:
+        query = _faults.select().where(_faults.c.instance_uuid.in_(uuids))
+        for row in connection.execute(query.order_by(_faults.c.id)):
+            found[row.instance_uuid] = Fault(row.code, row.message, row.details, row.created_at)
+    return found
+
+
+@retried
+def update(db: Database, uuid: str, **values: Any) -> None:
+    """Set columns that are not state (names, addresses, locks)."""
+    if "metadata" in values:
+        values["metadata_"] = values.pop("metadata")
+    with db.transaction() as connection:
+        connection.execute(
+            _instances.update()
+            .where(_instances.c.uuid == uuid)
+            .values(updated_at=utcnow(), **values)
+        )
+
+
+@retried
+def save_vifs(db: Database, uuid: str, vifs: list[VIF]) -> None:
+    """Remember the instance's interfaces."""
+    with db.transaction() as connection:
+        connection.execute(_instances.update().where(_instances.c.uuid == uuid).values(vifs=vifs))
+
+
+@retried
+def save_device(db: Database, device: BlockDevice) -> None:
+    """Remember what became of a block device (attachment, connection)."""
+    values = {k: v for k, v in vars(device).items() if k != "id"}
+    with db.transaction() as connection:
+        connection.execute(_devices.update().where(_devices.c.id == device.id).values(**values))
+
+
+@retried
+def remove_device(db: Database, device_id: str) -> None:
+    """Forget a block device. Idempotent."""
+    with db.transaction() as connection:
+        connection.execute(_devices.delete().where(_devices.c.id == device_id))
+
+
+def volumes_in_use(db: Database, volume_ids: Iterable[str]) -> dict[str, str]:
+    """Which of these volumes a living instance maps: volume id -> instance uuid."""
+    join = _devices.join(_instances, _devices.c.instance_uuid == _instances.c.uuid)
+    query = (
+        sa.select(_devices.c.volume_id, _devices.c.instance_uuid)
+        .select_from(join)
+        .where(_devices.c.volume_id.in_(list(volume_ids)), _instances.c.deleted_at.is_(None))
+    )
+    with db.reading() as connection:
+        return {row.volume_id: row.instance_uuid for row in connection.execute(query)}

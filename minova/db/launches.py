@@ -1,0 +1,84 @@
+"""The moment a launch becomes true: quota, instances, actions and work in one transaction."""
+
+import sqlalchemy as sa
+
+from minova.common import errors
+from minova.common.context import RequestContext
+from minova.db import actions, instances, quotas, tables, work
+from minova.db.engine import Database, retried
+from minova.model.instance import Instance
+from minova.model.work import Work
+
+_instances = tables.instances
+
+
+@retried
+def create(
+    db: Database,
+    ctxt: RequestContext,
+    wanted: list[Instance],
+    *,
+    lease_seconds: float,
+    minimum: int = 1,
+    request: dict[str, object] | None = None,
+) -> list[tuple[Instance, Work]]:
+    """Enter as many of `wanted` as the quota allows, at least `minimum`.
+
+    All are of one flavor and project. Raises errors.QuotaExceeded with
+    nothing entered. Two requests of a project are checked one after the other.
+    """
+    with db.transaction() as connection:
+        count = _allowed(connection, ctxt, wanted, minimum)
+        entered = []
+        for instance in wanted[:count]:
+            instance = instances.insert(connection, instance)
+            action_id = actions.start(connection, ctxt, instance.uuid, "create")
+            entry = work.add(
+                connection,
+                instance_uuid=instance.uuid,
+                action="create",
+                stage="schedule",
+                host=None,
+                context=ctxt.to_wire(),
+                request=dict(request or {}),
+                action_id=action_id,
+                lease_seconds=lease_seconds,
+            )
+            entered.append((instance, entry))
+        return entered
+
+
+def _allowed(
+    connection: sa.Connection, ctxt: RequestContext, wanted: list[Instance], minimum: int
+) -> int:
+    project = wanted[0].project_id
+    quotas.lock_project(connection, project)
+    limits = quotas.limits_on(connection, project)
+    used = usage(connection, project)
+    each = {"instances": 1, "cores": wanted[0].flavor.vcpus, "ram": wanted[0].flavor.memory_mb}
+    count = len(wanted)
+    for resource, amount in each.items():
+        limit = limits[resource]
+        if limit >= 0 and amount:
+            count = min(count, max(0, (limit - used[resource]) // amount))
+    if count >= minimum:
+        return count
+    over = [r for r, a in each.items() if 0 <= limits[r] < used[r] + a * minimum]
+    raise errors.QuotaExceeded(
+        resource=", ".join(over),
+        requested=", ".join(str(each[r] * minimum) for r in over),
+        used=", ".join(str(used[r]) for r in over),
+        limit=", ".join(str(limits[r]) for r in over),
+    )
+
+
+def usage(connection: sa.Connection, project_id: str) -> dict[str, int]:
+    """What a project's living instances use: instances, cores, ram (MiB)."""
+    row = connection.execute(
+        sa.select(
+            sa.func.count(_instances.c.id),
+            sa.func.coalesce(sa.func.sum(_instances.c.vcpus), 0),
+            sa.func.coalesce(sa.func.sum(_instances.c.memory_mb), 0),
+        ).where(_instances.c.project_id == project_id, _instances.c.deleted_at.is_(None))
+    ).one()
+    return {"instances": int(row[0]), "cores": int(row[1]), "ram": int(row[2])}

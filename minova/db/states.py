@@ -1,0 +1,256 @@
+"""Moves instances along the rows of `model.states.ACTIONS`.
+
+`begin` is a compare-and-swap: it starts an action only from a state that
+allows it, and in the same transaction records the action and its work in
+flight. `advance` is the swap between two task_states of a running action.
+`finish` and `fail` end it: state, fault, action record and work change in
+one transaction, so that none can be seen without the others.
+"""
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from minova.common import errors
+from minova.common.context import RequestContext
+from minova.db import actions, allocations, instances, tables, work
+from minova.db.engine import Database, retried
+from minova.model import states
+from minova.model.instance import Instance, utcnow
+from minova.model.work import Work
+
+_instances = tables.instances
+
+
+@retried
+def begin(
+    db: Database,
+    ctxt: RequestContext,
+    uuid: str,
+    action: str,
+    *,
+    lease_seconds: float,
+    word: str | None = None,
+    request: dict[str, Any] | None = None,
+) -> Work:
+    """Start `action` on the instance, or raise errors.Conflict in Nova's words.
+
+    `word` is the action's name in that message, where the client's differs.
+    The work is for the instance's host, or for the conductor if it has none.
+    """
+    row = states.ACTIONS[action]
+    with db.transaction() as connection:
+        instance = instances.get_on(connection, uuid)
+        refusal = states.refusal(
+            row,
+            uuid=uuid,
+            vm_state=instance.vm_state,
+            task_state=instance.task_state,
+            launched=instance.launched_at is not None,
+            hosted=instance.host is not None,
+            locked=instance.locked and not ctxt.is_admin and "admin" not in (ctxt.roles or []),
+            word=word,
+        )
+        if refusal:
+            raise errors.Conflict(refusal)
+        if row.tasks:
+            swapped = connection.execute(
+                _instances.update()
+                .where(_unchanged(instance))
+                .values(task_state=row.tasks[0], updated_at=utcnow())
+            )
+            if not swapped.rowcount:
+                raise errors.Conflict(
+                    f"Cannot '{word or action}' instance {uuid}: another action began at the "
+                    "same time. Try again."
+                )
+        action_id = actions.start(connection, ctxt, uuid, action)
+        return work.add(
+            connection,
+            instance_uuid=uuid,
+            action=action,
+            stage="host" if instance.host else "conductor",
+            host=instance.host,
+            context=ctxt.to_wire(),
+            request=request or {},
+            action_id=action_id,
+            lease_seconds=lease_seconds,
+        )
+
+
+def _unchanged(instance: Instance) -> sa.ColumnElement[bool]:
+    task = _instances.c.task_state
+    return sa.and_(
+        _instances.c.uuid == instance.uuid,
+        _instances.c.vm_state == instance.vm_state,
+        task.is_(None) if instance.task_state is None else task == instance.task_state,
+        _instances.c.host.is_(None)
+        if instance.host is None
+        else _instances.c.host == instance.host,
+    )
+
+
+@retried
+def advance(
+    db: Database, work_id: str, owner: str, uuid: str, expected: list[str | None], task: str | None
+) -> None:
+    """Go to the next task_state of an action that `owner` is doing.
+
+    Raises errors.Conflict when the work has another owner by now or the
+    instance's task_state is none of `expected`, as when it is being deleted.
+    """
+    with db.transaction() as connection:
+        if not work.owned(connection, work_id, owner):
+            raise errors.Conflict(f"The work on instance {uuid} has been taken over by another.")
+        column = _instances.c.task_state
+        allowed = sa.or_(*(column.is_(None) if e is None else column == e for e in expected))
+        swapped = connection.execute(
+            _instances.update()
+            .where(_instances.c.uuid == uuid, _instances.c.deleted_at.is_(None), allowed)
+            .values(task_state=task, updated_at=utcnow())
+        )
+        if not swapped.rowcount:
+            raise errors.Conflict(f"Instance {uuid} is no longer in the state this action left it.")
+
+
+@retried
+def finish(
+    db: Database,
+    entry: Work,
+    owner: str | None,
+    *,
+    expected: list[str | None] | None = None,
+    vm_state: str | None = None,
+    **values: Any,
+) -> None:
+    """The action succeeded: its row's vm_state (or `vm_state`), idle, `values` besides.
+
+    With `owner`, raises errors.Conflict if that is no longer the owner; with
+    `expected`, if the task_state is none of these. Idempotent: the action
+    ended already, nothing happens.
+    """
+    row = states.ACTIONS[entry.action]
+    after = vm_state or row.success
+    with db.transaction() as connection:
+        if not _still_ours(connection, entry, owner):
+            return
+        changes: dict[str, Any] = {"updated_at": utcnow(), **values}
+        if row.tasks:
+            changes["task_state"] = None
+        if after is not None:
+            changes["vm_state"] = after
+        if after == states.DELETED:
+            changes.update(deleted_at=utcnow(), terminated_at=utcnow())
+            allocations.release(connection, entry.instance_uuid)
+        query = _instances.update().where(_instances.c.uuid == entry.instance_uuid)
+        if expected is not None:
+            column = _instances.c.task_state
+            query = query.where(
+                sa.or_(*(column.is_(None) if e is None else column == e for e in expected))
+            )
+        if not connection.execute(query.values(**changes)).rowcount:
+            raise errors.Conflict(
+                f"Instance {entry.instance_uuid} is no longer in the state this action left it."
+            )
+        actions.finish(connection, entry.action_id, None)
+        if after == states.DELETED:
+            work.end_all(connection, entry.instance_uuid)
+        else:
+            work.end(connection, entry.id)
+
+
+@retried
+def fail(
+    db: Database,
+    entry: Work,
+    owner: str | None,
+    *,
+    code: int,
+    message: str,
+    details: str = "",
+    vm_state: str | None = None,
+    power_state: int | None = None,
+    release: bool = False,
+) -> None:
+    """The action failed: its row's vm_state (or `vm_state`), idle, with a fault.
+
+    A fault is kept only where the instance ends in ERROR; otherwise the
+    action's record says what happened. An instance being deleted keeps its
+    state. `release` gives back its claim and host. Idempotent.
+    """
+    row = states.ACTIONS[entry.action]
+    after = vm_state or row.failure
+    with db.transaction() as connection:
+        if not _still_ours(connection, entry, owner):
+            return
+        changes: dict[str, Any] = {"updated_at": utcnow()}
+        if row.tasks:
+            changes["task_state"] = None
+        if after is not None:
+            changes["vm_state"] = after
+        if power_state is not None:
+            changes["power_state"] = power_state
+        if release:
+            changes.update(host=None, node=None)
+            allocations.release(connection, entry.instance_uuid)
+        query = _instances.update().where(_instances.c.uuid == entry.instance_uuid)
+        if entry.action not in ("delete", "forceDelete"):
+            column = _instances.c.task_state
+            query = query.where(sa.or_(column.is_(None), column != states.DELETING))
+        written = connection.execute(query.values(**changes)).rowcount
+        if written and after == states.ERROR:
+            _add_fault(connection, entry.instance_uuid, code, message, details)
+        actions.finish(connection, entry.action_id, message)
+        work.end(connection, entry.id)
+
+
+def _still_ours(connection: sa.Connection, entry: Work, owner: str | None) -> bool:
+    """False when the action has ended; errors.Conflict when another owns it now."""
+    current = work.owner_of(connection, entry.id)
+    if current is None:
+        return False
+    if owner is not None and current != owner:
+        raise errors.Conflict(
+            f"The work on instance {entry.instance_uuid} has been taken over by another."
+        )
+    return True
+
+
+def _add_fault(connection: sa.Connection, uuid: str, code: int, message: str, details: str) -> None:
+    connection.execute(
+        tables.instance_faults.insert().values(
+            instance_uuid=uuid,
+            code=code,
+            message=message[:255],
+            details=details,
+            created_at=utcnow(),
+        )
+    )
+
+
+@retried
+def reset(db: Database, uuid: str, vm_state: str) -> None:
+    """An admin's os-resetState: `active` or `error`, idle; nothing in flight survives."""
+    with db.transaction() as connection:
+        connection.execute(
+            _instances.update()
+            .where(_instances.c.uuid == uuid)
+            .values(vm_state=vm_state, task_state=None, updated_at=utcnow())
+        )
+        work.end_all(connection, uuid)
+
+
+@retried
+def set_power_state(db: Database, uuid: str, power_state: int, vm_state: str | None = None) -> bool:
+    """What the hypervisor saw happen to an idle instance; False if it was not idle."""
+    values: dict[str, Any] = {"power_state": power_state, "updated_at": utcnow()}
+    if vm_state is not None:
+        values["vm_state"] = vm_state
+    with db.transaction() as connection:
+        return bool(
+            connection.execute(
+                _instances.update()
+                .where(_instances.c.uuid == uuid, _instances.c.task_state.is_(None))
+                .values(**values)
+            ).rowcount
+        )

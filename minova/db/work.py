@@ -1,0 +1,164 @@
+"""Work in flight: who owns it, and until when.
+
+A message can die with the process that took it, so the row here is the
+truth of a launch or an action. Whoever works on it takes it (`take`) and
+renews its lease (`renew`) while alive; the row goes when the action's
+outcome is written (`db.states`). When the lease runs out, `expired` shows
+it to the conductor's recovery.
+"""
+
+import datetime as dt
+import uuid
+from typing import Any
+
+import sqlalchemy as sa
+
+from minova.db import tables
+from minova.db.engine import Database, retried
+from minova.model.instance import utcnow
+from minova.model.work import Work
+
+_work = tables.work
+
+
+def _work_of(row: sa.Row[Any]) -> Work:
+    return Work(**row._mapping)
+
+
+def add(
+    connection: sa.Connection,
+    *,
+    instance_uuid: str,
+    action: str,
+    stage: str,
+    host: str | None,
+    context: dict[str, Any],
+    request: dict[str, Any],
+    action_id: int | None,
+    lease_seconds: float,
+) -> Work:
+    """Put new, unowned work into the caller's transaction.
+
+    The lease counts from now: if no message reaches anybody within
+    `lease_seconds`, recovery takes the work up.
+    """
+    now = utcnow()
+    entry = Work(
+        id=str(uuid.uuid4()),
+        instance_uuid=instance_uuid,
+        action=action,
+        stage=stage,
+        host=host,
+        owner=None,
+        lease_until=now + dt.timedelta(seconds=lease_seconds),
+        attempts=0,
+        request=request,
+        context=context,
+        action_id=action_id,
+        created_at=now,
+    )
+    connection.execute(_work.insert().values(**vars(entry)))
+    return entry
+
+
+@retried
+def take(db: Database, work_id: str, owner: str, lease_seconds: float) -> Work | None:
+    """Own the work, if nobody else does or the other's lease ran out; else None.
+
+    Taking again what one owns renews the lease. Each change of owner counts
+    as an attempt.
+    """
+    now = utcnow()
+    free = sa.or_(_work.c.owner.is_(None), _work.c.owner == owner, _work.c.lease_until < now)
+    again = sa.case((_work.c.owner == owner, _work.c.attempts), else_=_work.c.attempts + 1)
+    with db.transaction() as connection:
+        taken = connection.execute(
+            _work.update()
+            .where(_work.c.id == work_id, free)
+            .values(
+                attempts=again,
+                owner=owner,
+                lease_until=now + dt.timedelta(seconds=lease_seconds),
+            )
+        )
+        if not taken.rowcount:
+            return None
+        return _work_of(connection.execute(_work.select().where(_work.c.id == work_id)).one())
+
+
+@retried
+def renew(db: Database, owner: str, lease_seconds: float) -> int:
+    """Prolong all that `owner` holds; how many that was."""
+    until = utcnow() + dt.timedelta(seconds=lease_seconds)
+    with db.transaction() as connection:
+        return connection.execute(
+            _work.update().where(_work.c.owner == owner).values(lease_until=until)
+        ).rowcount
+
+
+def hand_over(
+    connection: sa.Connection,
+    work_id: str,
+    *,
+    stage: str,
+    host: str | None,
+    lease_seconds: float,
+    request: dict[str, Any] | None = None,
+) -> None:
+    """Give the work to whoever takes stage `stage` next, in the caller's transaction."""
+    values: dict[str, Any] = {
+        "stage": stage,
+        "host": host,
+        "owner": None,
+        "lease_until": utcnow() + dt.timedelta(seconds=lease_seconds),
+    }
+    if request is not None:
+        values["request"] = request
+    connection.execute(_work.update().where(_work.c.id == work_id).values(**values))
+
+
+def owned(connection: sa.Connection, work_id: str, owner: str) -> bool:
+    """Whether `owner` still holds the work (within the caller's transaction)."""
+    query = sa.select(_work.c.id).where(_work.c.id == work_id, _work.c.owner == owner)
+    return connection.execute(query).first() is not None
+
+
+def owner_of(connection: sa.Connection, work_id: str) -> str | None:
+    """The owner ("" if nobody has taken it yet), or None when the work has ended."""
+    row = connection.execute(sa.select(_work.c.owner).where(_work.c.id == work_id)).first()
+    return None if row is None else (row.owner or "")
+
+
+def end(connection: sa.Connection, work_id: str) -> None:
+    """Forget work whose outcome is written in the same transaction."""
+    connection.execute(_work.delete().where(_work.c.id == work_id))
+
+
+def end_all(connection: sa.Connection, instance_uuid: str) -> None:
+    """Forget everything in flight for an instance that is gone."""
+    connection.execute(_work.delete().where(_work.c.instance_uuid == instance_uuid))
+
+
+def expired(db: Database) -> list[Work]:
+    """Work whose owner has not renewed in time, oldest first."""
+    with db.reading() as connection:
+        rows = connection.execute(
+            _work.select().where(_work.c.lease_until < utcnow()).order_by(_work.c.created_at)
+        )
+        return [_work_of(row) for row in rows]
+
+
+def of_host(db: Database, host: str) -> list[Work]:
+    """Everything in flight that is meant for `host`."""
+    with db.reading() as connection:
+        rows = connection.execute(
+            _work.select().where(_work.c.host == host).order_by(_work.c.created_at)
+        )
+        return [_work_of(row) for row in rows]
+
+
+def of_instance(db: Database, instance_uuid: str) -> list[Work]:
+    """What is in flight for an instance."""
+    with db.reading() as connection:
+        rows = connection.execute(_work.select().where(_work.c.instance_uuid == instance_uuid))
+        return [_work_of(row) for row in rows]

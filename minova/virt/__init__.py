@@ -1,0 +1,1 @@
+"""What runs the guests: one driver interface, a libvirt and a fake driver."""

@@ -1,0 +1,147 @@
+"""The interface between nova-compute and what runs the guests.
+
+Drivers know instances, disks and interfaces; they know neither the DB nor
+RPC. `tests/contract/test_virt_driver.py` is the suite every driver passes.
+
+Every method may be called again after a crash: making what exists or
+destroying what does not is silently fine. A driver raises the errors of
+`minova.common.errors`, with messages fit for users.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Protocol
+
+from minova.model.instance import VIF, BlockDevice, ImageMeta, Instance
+
+
+@dataclass(frozen=True)
+class HostResources:
+    """What a host offers. Memory in MiB, disk in GiB.
+
+    `accelerator` is `kvm` or `qemu (TCG)`, with `accelerator_reason` why.
+    """
+
+    hypervisor_hostname: str
+    hypervisor_type: str
+    hypervisor_version: int
+    vcpus: int
+    memory_mb: int
+    disk_gb: int
+    disk_available_gb: int
+    cpu_info: dict[str, Any] = field(default_factory=dict)
+    accelerator: str = ""
+    accelerator_reason: str = ""
+    supported: list[list[str]] = field(default_factory=list)
+
+
+class Lifecycle(Enum):
+    """What happened to a guest without our asking."""
+
+    STARTED = "started"
+    STOPPED = "stopped"
+    PAUSED = "paused"
+    RESUMED = "resumed"
+    CRASHED = "crashed"
+
+
+@dataclass(frozen=True)
+class LifecycleEvent:
+    """`uuid` is the instance's; `power_state` is one of `model.states`."""
+
+    uuid: str
+    kind: Lifecycle
+    power_state: int
+
+
+@dataclass(frozen=True)
+class GuestFiles:
+    """What goes onto the config drive: path inside it -> content."""
+
+    files: dict[str, bytes]
+
+
+class ImageSource(Protocol):
+    """Where a driver gets an image's bytes from; made by compute."""
+
+    meta: ImageMeta
+
+    def chunks(self) -> Iterator[bytes]:
+        """The image's bytes, from its start."""
+
+
+class Driver(Protocol):
+    """A hypervisor host, as nova-compute uses it."""
+
+    def start(self, on_event: Callable[[LifecycleEvent], None]) -> None:
+        """Connect, prove the accelerator, and report events from now on.
+
+        Raises errors.Unavailable with the reason when guests cannot run here.
+        """
+
+    def stop(self) -> None:
+        """Disconnect. Guests keep running."""
+
+    def resources(self) -> HostResources:
+        """What the host offers now."""
+
+    def instances(self) -> dict[str, int]:
+        """The uuid and power state of every guest of ours on this host."""
+
+    def power_state(self, instance: Instance) -> int:
+        """One guest's power state; `states.NOSTATE` when there is none."""
+
+    def cache_image(self, source: ImageSource) -> None:
+        """Have the image in the cache: downloaded once, verified, inspected.
+
+        Blocks while another process downloads it. Raises errors.Invalid when
+        checksum or format are not what the image service said.
+        """
+
+    def make_disks(self, instance: Instance, image: ImageMeta | None) -> None:
+        """The instance's local disks, on top of the cached image.
+
+        Raises errors.Invalid when the image does not fit the flavor.
+        """
+
+    def spawn(
+        self,
+        instance: Instance,
+        image: ImageMeta | None,
+        vifs: list[VIF],
+        block_devices: list[BlockDevice],
+        config_drive: GuestFiles | None,
+    ) -> None:
+        """Define and start the guest. Volumes in `block_devices` are connected.
+
+        Marks steps 15 and 16 of the launch. Leaves nothing behind on failure
+        but the disks of `make_disks`.
+        """
+
+    def destroy(self, instance: Instance) -> None:
+        """Stop the guest hard and forget it: domain, disks, config drive, console log."""
+
+    def power_off(self, instance: Instance, timeout: int = 60) -> None:
+        """Shut down by ACPI, hard after `timeout` seconds (0: at once)."""
+
+    def power_on(self, instance: Instance, vifs: list[VIF]) -> None:
+        """Start a stopped guest."""
+
+    def reboot(self, instance: Instance, vifs: list[VIF], hard: bool, timeout: int = 60) -> None:
+        """Soft: ACPI, then hard if the guest has not reacted within `timeout` seconds."""
+
+    def attach_volume(self, instance: Instance, device: BlockDevice) -> None:
+        """Plug a connected volume into the guest, running or not."""
+
+    def detach_volume(self, instance: Instance, device: BlockDevice) -> None:
+        """Unplug it, and return when the guest has let go. Raises errors.Conflict if it won't."""
+
+    def console_output(self, instance: Instance, max_bytes: int = 102400) -> bytes:
+        """The end of the guest's console log, across its restarts."""
+
+    def image_cache_sweep(self, in_use: Iterable[str], min_age: int) -> list[str]:
+        """Remove cached images not in `in_use` and unused for `min_age` seconds; their ids."""
+
+    def leftovers(self, known: Iterable[str]) -> list[str]:
+        """Uuids with a domain or files here that are not in `known`."""
