@@ -50,9 +50,9 @@ class ConductorAPI:
         work: Work | None = self._call(ctxt, "take_work", work_id=work_id, owner=owner)
         return work
 
-    def renew_leases(self, ctxt: RequestContext, owner: str) -> None:
-        """Keep all that `owner` works on."""
-        self._call(ctxt, "renew_leases", owner=owner)
+    def renew_leases(self, ctxt: RequestContext, owner: str, ids: list[str]) -> None:
+        """Keep the work that `owner` is doing."""
+        self._call(ctxt, "renew_leases", owner=owner, ids=ids)
 
     def instance_get(self, ctxt: RequestContext, uuid: str) -> Instance:
         """Steps 9 to 11: the instance with all that a build needs; errors.NotFound."""

@@ -22,6 +22,12 @@ OPTIONS = {
             min=2,
             help="Seconds without a report after which a service counts as down.",
         ),
+        cfg.BoolOpt(
+            "force_config_drive",
+            default=True,
+            help="Give every guest a config drive, asked for or not: it has its metadata before "
+            "its network.",
+        ),
         cfg.IntOpt("reserved_host_memory_mb", default=512, min=0, help="MiB kept for the host."),
         cfg.IntOpt("reserved_host_disk_mb", default=0, min=0, help="MiB kept for the host."),
         cfg.IntOpt("reserved_host_cpus", default=0, min=0, help="CPUs kept for the host."),

@@ -6,9 +6,11 @@ schedulers can never overcommit, whatever they read before.
 
 import sqlalchemy as sa
 
-from minova.db import tables
+from minova.db import tables, work
 from minova.db.engine import Database, retried
+from minova.model import states
 from minova.model.instance import Flavor, Instance, utcnow
+from minova.model.work import Work
 
 _allocations = tables.allocations
 _nodes = tables.compute_nodes
@@ -17,11 +19,13 @@ _AMOUNTS = ("vcpus", "memory_mb", "disk_gb")
 
 
 @retried
-def claim(db: Database, instance: Instance, host: str, node: str, task_state: str) -> bool:
-    """Take the flavor's share of `host` and put the host onto the instance.
+def claim(
+    db: Database, instance: Instance, entry: Work, host: str, node: str, lease_seconds: float
+) -> bool:
+    """Take the flavor's share of `host` for a launch, and hand the work to its compute.
 
-    False when the host has no room by now, or the instance is no longer in
-    `task_state` (deleted meanwhile): nothing changed then.
+    False when the host has no room by now, the instance is being deleted, or
+    another scheduler has placed it: nothing changed then.
     """
     try:
         with db.transaction() as connection:
@@ -30,13 +34,16 @@ def claim(db: Database, instance: Instance, host: str, node: str, task_state: st
                 _instances.update()
                 .where(
                     _instances.c.uuid == instance.uuid,
-                    _instances.c.task_state == task_state,
+                    _instances.c.task_state == states.SCHEDULING,
                     _instances.c.deleted_at.is_(None),
                 )
                 .values(host=host, node=node, updated_at=utcnow())
             )
-            if not placed.rowcount:
+            if not placed.rowcount or not work.at_stage(connection, entry.id, "schedule"):
                 raise _Refused
+            work.hand_over(
+                connection, entry.id, stage="host", host=host, lease_seconds=lease_seconds
+            )
     except _Refused:
         return False
     return True

@@ -65,11 +65,17 @@ def add(
 def take(db: Database, work_id: str, owner: str, lease_seconds: float) -> Work | None:
     """Own the work, if nobody else does or the other's lease ran out; else None.
 
-    Taking again what one owns renews the lease. Each change of owner counts
-    as an attempt.
+    An earlier incarnation of the same service on the same host is dead for
+    sure, so its work is free at once. Taking again what one owns renews the
+    lease. Each change of owner counts as an attempt.
     """
     now = utcnow()
-    free = sa.or_(_work.c.owner.is_(None), _work.c.owner == owner, _work.c.lease_until < now)
+    service = owner.split("/")[0]
+    free = sa.or_(
+        _work.c.owner.is_(None),
+        _work.c.owner.startswith(f"{service}/", autoescape=True),
+        _work.c.lease_until < now,
+    )
     again = sa.case((_work.c.owner == owner, _work.c.attempts), else_=_work.c.attempts + 1)
     with db.transaction() as connection:
         taken = connection.execute(
@@ -87,13 +93,28 @@ def take(db: Database, work_id: str, owner: str, lease_seconds: float) -> Work |
 
 
 @retried
-def renew(db: Database, owner: str, lease_seconds: float) -> int:
-    """Prolong all that `owner` holds; how many that was."""
+def renew(db: Database, owner: str, ids: list[str], lease_seconds: float) -> int:
+    """Prolong the leases of these that `owner` holds; how many that was."""
+    if not ids:
+        return 0
     until = utcnow() + dt.timedelta(seconds=lease_seconds)
     with db.transaction() as connection:
         return connection.execute(
-            _work.update().where(_work.c.owner == owner).values(lease_until=until)
+            _work.update()
+            .where(_work.c.owner == owner, _work.c.id.in_(ids))
+            .values(lease_until=until)
         ).rowcount
+
+
+@retried
+def release(db: Database, work_id: str, owner: str) -> None:
+    """Let go of work that `owner` holds, for recovery to take up at once."""
+    with db.transaction() as connection:
+        connection.execute(
+            _work.update()
+            .where(_work.c.id == work_id, _work.c.owner == owner)
+            .values(owner=None, lease_until=utcnow())
+        )
 
 
 def hand_over(
@@ -120,6 +141,12 @@ def hand_over(
 def owned(connection: sa.Connection, work_id: str, owner: str) -> bool:
     """Whether `owner` still holds the work (within the caller's transaction)."""
     query = sa.select(_work.c.id).where(_work.c.id == work_id, _work.c.owner == owner)
+    return connection.execute(query).first() is not None
+
+
+def at_stage(connection: sa.Connection, work_id: str, stage: str) -> bool:
+    """Whether the work still waits at `stage` (within the caller's transaction)."""
+    query = sa.select(_work.c.id).where(_work.c.id == work_id, _work.c.stage == stage)
     return connection.execute(query).first() is not None
 
 

@@ -20,8 +20,8 @@ class SchedulerAPI:
     def select_host(self, ctxt: RequestContext, work: Work, owner: str) -> str:
         """Steps 6 and 7: pick and claim a host, and cast the build to its compute; the host.
 
-        A call of at most 20 s. Raises errors.Conflict ("No valid host was
+        A call of at most 8 s. Raises errors.Conflict ("No valid host was
         found …" with each filter's count) or when the instance was deleted.
         """
-        host: str = self._client.call(ctxt, "select_host", timeout=20, work=work, owner=owner)
+        host: str = self._client.call(ctxt, "select_host", timeout=8, work=work, owner=owner)
         return host

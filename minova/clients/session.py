@@ -1,0 +1,186 @@
+"""One authenticated session a process, and REST calls that raise domain errors.
+
+Services act as their own user (`[service_user]`); the API acts as its
+caller where the caller's own rights have to decide. Traces and the global
+request id go along in headers.
+"""
+
+import logging
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import requests
+import tenacity
+from keystoneauth1 import exceptions as ka_errors
+from keystoneauth1 import loading
+from keystoneauth1.session import Session
+from opentelemetry.trace import SpanKind
+from oslo_config import cfg
+
+from minova.common import errors, tracing
+from minova.common.context import RequestContext
+from minova.conf import SERVICE_USER
+
+LOG = logging.getLogger(__name__)
+_lock = threading.Lock()
+_session: Session | None = None
+_POOL = 32
+
+# HTTP status of a companion's answer -> what it means here.
+_ERRORS: dict[int, type[errors.MinovaError]] = {
+    400: errors.Invalid,
+    401: errors.Unauthorized,
+    403: errors.Forbidden,
+    404: errors.NotFound,
+    409: errors.Conflict,
+    413: errors.TooLarge,
+}
+
+_again = tenacity.retry(
+    retry=tenacity.retry_if_exception_type(errors.Unavailable),
+    wait=tenacity.wait_random_exponential(multiplier=0.1, max=2),
+    stop=tenacity.stop_after_delay(15),
+    reraise=True,
+)
+
+
+def service_session() -> Session:
+    """The process's session as its service user; it renews its token by itself."""
+    global _session
+    with _lock:
+        if _session is None:
+            auth = loading.load_auth_from_conf_options(cfg.CONF, SERVICE_USER)
+            session = loading.load_session_from_conf_options(cfg.CONF, SERVICE_USER, auth=auth)
+            plain = requests.Session()
+            for scheme in ("http://", "https://"):
+                plain.mount(scheme, requests.adapters.HTTPAdapter(_POOL, _POOL))
+            session.session = plain
+            _session = session
+        return _session
+
+
+def forget_session() -> None:
+    """Drop the session; the next call authenticates anew."""
+    global _session
+    with _lock:
+        _session = None
+
+
+class RestClient:
+    """Calls to one service of the catalog.
+
+    `name` is what users are told (`image`); `caller` makes the calls with the
+    token of that request instead of the service user's.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        service_type: str,
+        prefix: str = "",
+        *,
+        caller: RequestContext | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        self._name, self._type, self._prefix = name, service_type, prefix
+        self._caller = caller
+        self._headers = headers or {}
+
+    def get(self, path: str, **params: Any) -> Any:
+        """GET as JSON, asked again for up to 15 s while the service is unavailable."""
+        return _again(self._request)("GET", path, params=params).json()
+
+    def post(self, path: str, body: Any) -> Any:
+        """POST as JSON; None for an empty answer."""
+        answer = self._request("POST", path, json=body)
+        return answer.json() if answer.content else None
+
+    def put(self, path: str, body: Any) -> Any:
+        """PUT as JSON, asked again while the service is unavailable."""
+        answer = _again(self._request)("PUT", path, json=body)
+        return answer.json() if answer.content else None
+
+    def delete(self, path: str) -> None:
+        """DELETE, asked again while the service is unavailable; gone already is fine."""
+        try:
+            _again(self._request)("DELETE", path)
+        except errors.NotFound:
+            LOG.debug("%s %s is gone already", self._name, path)
+
+    def stream(self, path: str, chunk: int = 1024 * 1024) -> Iterator[bytes]:
+        """GET as chunks of bytes."""
+        answer = self._request("GET", path, stream=True)
+        try:
+            yield from answer.iter_content(chunk)
+        except requests.RequestException as error:
+            raise errors.Unavailable(service=f"The {self._name} service") from error
+        finally:
+            answer.close()
+
+    def _request(self, method: str, path: str, **options: Any) -> requests.Response:
+        headers = dict(self._headers)
+        with tracing.span(
+            f"{method} {self._name} {path}", kind=SpanKind.CLIENT, transport="REST"
+        ) as span:
+            tracing.inject(headers)
+            if self._caller is not None:
+                headers["X-Auth-Token"] = self._caller.auth_token or ""
+            try:
+                answer: requests.Response = service_session().request(
+                    self._url(path),
+                    method,
+                    authenticated=self._caller is None,
+                    headers=headers,
+                    raise_exc=False,
+                    connect_retries=1,
+                    **options,
+                )
+            except (ka_errors.ConnectFailure, ka_errors.DiscoveryFailure) as error:
+                raise errors.Unavailable(service=f"The {self._name} service") from error
+            except ka_errors.ClientException as error:
+                LOG.error("cannot reach the %s service: %s", self._name, error)
+                raise errors.Unavailable(service=f"The {self._name} service") from error
+            span.set_attribute("minova.status", answer.status_code)
+        if answer.status_code >= 400:
+            raise self._error(answer)
+        return answer
+
+    def _url(self, path: str) -> str:
+        options = cfg.CONF[SERVICE_USER]
+        endpoint = service_session().get_endpoint(
+            service_type=self._type,
+            interface=options.valid_interfaces or ["internal", "public"],
+            region_name=options.region_name,
+        )
+        if not endpoint:
+            raise errors.Unavailable(
+                f"The catalog has no endpoint for the {self._name} service ({self._type})."
+            )
+        base = endpoint.rstrip("/")
+        own_project = service_session().get_project_id()
+        if self._caller is not None and own_project and base.endswith(f"/{own_project}"):
+            base = base.removesuffix(own_project) + str(self._caller.project_id)
+        if self._prefix and not base.endswith(self._prefix):
+            base += self._prefix
+        return f"{base}{path}"
+
+    def _error(self, answer: requests.Response) -> errors.MinovaError:
+        message = _message_of(answer)
+        if answer.status_code >= 500:
+            LOG.error("the %s service answered %s: %s", self._name, answer.status_code, message)
+            return errors.Unavailable(service=f"The {self._name} service")
+        family = _ERRORS.get(answer.status_code, errors.Invalid)
+        return family(message or f"The {self._name} service answered {answer.status_code}.")
+
+
+def _message_of(answer: requests.Response) -> str:
+    """The sentence in an OpenStack error body, whichever service wrote it."""
+    try:
+        body = answer.json()
+    except ValueError:
+        return ""
+    if isinstance(body, dict):
+        inner = next((v for v in body.values() if isinstance(v, dict) and "message" in v), body)
+        return str(inner.get("message", ""))[:500]
+    return ""

@@ -1,0 +1,178 @@
+"""A launch, from the API's cast to the cast to a compute; and its ways back.
+
+The conductor owns the work while it is being scheduled. The scheduler's
+claim hands it to the chosen host in the same transaction, so at any moment
+exactly one process is responsible, and the DB says which.
+"""
+
+import logging
+import uuid
+
+from oslo_config import cfg
+
+from minova.clients.network import NetworkClient
+from minova.clients.volume import VolumeClient
+from minova.common import errors
+from minova.common.context import RequestContext
+from minova.common.inflight import InFlight
+from minova.db import actions, allocations, instances, states, tables, work
+from minova.db.engine import Database, retried
+from minova.model import states as model_states
+from minova.model import steps
+from minova.model.instance import Instance, utcnow
+from minova.model.work import Work
+from minova.scheduler.rpcapi import SchedulerAPI
+
+LOG = logging.getLogger(__name__)
+MAX_SCHEDULER_TIMEOUTS = 5
+
+
+class Launcher:
+    """Places launches, and ends what no host can.
+
+    `owner` names this conductor in the leases of what it works on.
+    """
+
+    def __init__(self, db: Database, host: str) -> None:
+        self._db = db
+        self.owner = f"nova-conductor@{host}/{uuid.uuid4()}"
+        self._scheduler = SchedulerAPI()
+        self._busy = InFlight()
+        self._network = NetworkClient()
+        self._volume = VolumeClient()
+
+    def renew(self) -> None:
+        """Keep the leases of what this conductor is doing."""
+        lease = cfg.CONF.conductor.lease_seconds
+        work.renew(self._db, self.owner, self._busy.ids(), lease)
+
+    def launch(self, ctxt: RequestContext, work_id: str) -> None:
+        """Have the scheduler place the instance; ERROR with the reason if no host will do.
+
+        Harmless when repeated: only one taker gets the work.
+        """
+        with self._busy.hold(work_id) as ours:
+            entry = self._take(work_id) if ours else None
+            if entry is not None and entry.stage == "schedule":
+                self._place(ctxt, entry)
+
+    def _take(self, work_id: str) -> Work | None:
+        return work.take(self._db, work_id, self.owner, cfg.CONF.conductor.lease_seconds)
+
+    def _place(self, ctxt: RequestContext, entry: Work) -> None:
+        started = utcnow()
+        try:
+            self._scheduler.select_host(ctxt, entry, self.owner)
+        except errors.Timeout as error:
+            # Whether it was placed is in the DB; if not, recovery asks again.
+            LOG.warning("instance %s: %s", entry.instance_uuid, error.message)
+            if entry.attempts >= MAX_SCHEDULER_TIMEOUTS:
+                self._give_up(entry, f"The launch stopped at {steps.title(6)}: {error.message}")
+            else:
+                work.release(self._db, entry.id, self.owner)
+        except errors.MinovaError as error:
+            self._event(entry, started, "Error", error.message)
+            self._give_up(entry, error.message)
+        else:
+            self._event(entry, started, "Success", None)
+
+    def reschedule(
+        self, ctxt: RequestContext, entry: Work, owner: str, message: str, details: str
+    ) -> None:
+        """A host's build failed and undid itself: try the next host, or fail with its words."""
+        excluded = [*entry.request.get("excluded", []), entry.host]
+        if len(excluded) >= cfg.CONF.conductor.max_attempts:
+            self.fail(entry, owner, message, details)
+            return
+        request = {**entry.request, "excluded": excluded, "failure": message, "details": details}
+        if self._back_to_schedule(entry, owner, request):
+            self.launch(ctxt, entry.id)
+
+    @retried
+    def _back_to_schedule(self, entry: Work, owner: str, request: dict[str, object]) -> bool:
+        """Give the claim back and let the work wait for the scheduler again."""
+        table = tables.instances
+        with self._db.transaction() as connection:
+            if not work.owned(connection, entry.id, owner):
+                return False
+            allocations.release(connection, entry.instance_uuid)
+            kept = connection.execute(
+                table.update()
+                .where(
+                    table.c.uuid == entry.instance_uuid,
+                    table.c.vm_state == model_states.BUILDING,
+                    table.c.deleted_at.is_(None),
+                    (table.c.task_state.is_(None)) | (table.c.task_state != model_states.DELETING),
+                )
+                .values(host=None, node=None, task_state=model_states.SCHEDULING)
+            )
+            if not kept.rowcount:
+                return False
+            work.hand_over(
+                connection,
+                entry.id,
+                stage="schedule",
+                host=None,
+                lease_seconds=cfg.CONF.conductor.lease_seconds,
+                request=request,
+            )
+            return True
+
+    def _give_up(self, entry: Work, message: str) -> None:
+        """No host: the fault tells what the last host said, if one has tried."""
+        if "failure" in entry.request:
+            message = str(entry.request["failure"])
+        self.fail(entry, self.owner, message, str(entry.request.get("details", "")))
+
+    def fail(self, entry: Work, owner: str | None, message: str, details: str = "") -> None:
+        """End a launch in ERROR, its claim given back and what it had reserved freed."""
+        try:
+            states.fail(
+                self._db, entry, owner, code=500, message=message, details=details, release=True
+            )
+        except errors.Conflict as conflict:
+            LOG.info("instance %s: %s", entry.instance_uuid, conflict.message)
+
+    def delete_unhosted(self, ctxt: RequestContext, work_id: str) -> None:
+        """Delete an instance that no host has: its ports, volumes and rows. Idempotent."""
+        with self._busy.hold(work_id) as ours:
+            entry = self._take(work_id) if ours else None
+            if entry is not None and entry.stage == "conductor":
+                self._delete(entry)
+
+    def _delete(self, entry: Work) -> None:
+        try:
+            instance = instances.get(self._db, entry.instance_uuid)
+            self._free(instance)
+            states.finish(self._db, entry, self.owner, power_state=model_states.SHUTDOWN)
+        except errors.NotFound:
+            return
+        except errors.MinovaError as error:
+            message = f"Deleting instance {entry.instance_uuid} failed: {error.message}"
+            states.fail(self._db, entry, self.owner, code=500, message=message)
+
+    def _free(self, instance: Instance) -> None:
+        """Give back what the companions hold for the instance."""
+        kept = {n.port_id for n in instance.requested_networks or [] if n.port_id}
+        for port in self._network.ports(device_id=instance.uuid):
+            if port["id"] in kept:
+                self._network.unbind_port(port["id"])
+            else:
+                self._network.delete_port(port["id"])
+        for device in instance.block_devices:
+            if device.attachment_id:
+                self._volume.detach(device.attachment_id)
+            if device.is_volume and device.delete_on_termination and device.volume_id:
+                self._volume.delete(device.volume_id)
+
+    def _event(self, entry: Work, started: object, result: str, details: str | None) -> None:
+        if entry.action_id is not None:
+            actions.add_event(
+                self._db,
+                entry.action_id,
+                "conductor_schedule_and_build",
+                started=started,
+                result=result,
+                host=self.owner.split("@")[1].split("/")[0],
+                details=details,
+            )

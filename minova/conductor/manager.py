@@ -1,0 +1,99 @@
+"""nova-conductor's RPC endpoint: launches, and the computes' only way to the DB.
+
+Each method is one plain call into `db` or `conductor.launch`; a compute
+never sees more of the DB than these.
+"""
+
+from typing import Any
+
+import oslo_messaging
+from oslo_config import cfg
+
+from minova.common.context import RequestContext
+from minova.compute.rpcapi import ComputeAPI
+from minova.conductor.launch import Launcher
+from minova.conductor.rpcapi import VERSION
+from minova.db import actions, hosts, instances, states, work
+from minova.db.engine import Database
+from minova.model.instance import VIF, BlockDevice, Instance
+from minova.model.steps import step
+from minova.model.work import Work
+
+
+class ConductorManager:
+    """The methods of `conductor.rpcapi`, under the same names."""
+
+    target = oslo_messaging.Target(version=VERSION)
+
+    def __init__(self, db: Database, launcher: Launcher) -> None:
+        self._db = db
+        self._launcher = launcher
+        self._compute = ComputeAPI()
+
+    def launch(self, ctxt: RequestContext, work_id: str) -> None:
+        self._launcher.launch(ctxt, work_id)
+
+    def delete_unhosted(self, ctxt: RequestContext, work_id: str) -> None:
+        self._launcher.delete_unhosted(ctxt, work_id)
+
+    def reschedule(
+        self, ctxt: RequestContext, work: Work, owner: str, message: str, details: str
+    ) -> None:
+        self._launcher.reschedule(ctxt, work, owner, message, details)
+
+    def instance_get(self, ctxt: RequestContext, uuid: str) -> Instance:
+        with step(10, instance=uuid):
+            return instances.get(self._db, uuid)
+
+    def take_work(self, ctxt: RequestContext, work_id: str, owner: str) -> Work | None:
+        return work.take(self._db, work_id, owner, cfg.CONF.conductor.lease_seconds)
+
+    def renew_leases(self, ctxt: RequestContext, owner: str, ids: list[str]) -> None:
+        work.renew(self._db, owner, ids, cfg.CONF.conductor.lease_seconds)
+
+    def advance(
+        self,
+        ctxt: RequestContext,
+        work_id: str,
+        uuid: str,
+        owner: str,
+        expected: list[str | None],
+        task_state: str | None,
+    ) -> None:
+        states.advance(self._db, work_id, owner, uuid, expected, task_state)
+
+    def finish(self, ctxt: RequestContext, work: Work, owner: str, outcome: dict[str, Any]) -> None:
+        states.finish(self._db, work, owner, **outcome)
+
+    def fail(self, ctxt: RequestContext, work: Work, owner: str, outcome: dict[str, Any]) -> None:
+        states.fail(self._db, work, owner, **outcome)
+
+    def save_vifs(self, ctxt: RequestContext, uuid: str, vifs: list[VIF]) -> None:
+        instances.save_vifs(self._db, uuid, vifs)
+
+    def save_device(self, ctxt: RequestContext, device: BlockDevice) -> None:
+        instances.save_device(self._db, device)
+
+    def remove_device(self, ctxt: RequestContext, device_id: str) -> None:
+        instances.remove_device(self._db, device_id)
+
+    def add_event(self, ctxt: RequestContext, action_id: int, event: str, **values: Any) -> None:
+        actions.add_event(self._db, action_id, event, **values)
+
+    def report_host(
+        self, ctxt: RequestContext, host: str, incarnation: str, resources: dict[str, Any] | None
+    ) -> None:
+        hosts.report_service(self._db, host, "nova-compute", incarnation)
+        if resources is not None:
+            hosts.report_node(self._db, host, **resources)
+
+    def host_instances(self, ctxt: RequestContext, host: str) -> list[Instance]:
+        return instances.of_host(self._db, host)
+
+    def host_work(self, ctxt: RequestContext, host: str) -> list[Work]:
+        return work.of_host(self._db, host)
+
+    def power_state_changed(
+        self, ctxt: RequestContext, uuid: str, power_state: int, vm_state: str | None
+    ) -> None:
+        states.set_power_state(self._db, uuid, power_state, vm_state)

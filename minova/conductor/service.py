@@ -1,0 +1,37 @@
+"""minova-conductor: the RPC server, the recovery, and the report that it lives."""
+
+import uuid
+
+from oslo_config import cfg
+
+from minova.common import rpc
+from minova.common.service import Periodic, RpcService, Service
+from minova.conductor.launch import Launcher
+from minova.conductor.manager import ConductorManager
+from minova.conductor.recover import Recovery
+from minova.conductor.rpcapi import TOPIC
+from minova.db import hosts
+from minova.db.engine import Database
+
+BINARY = "nova-conductor"
+
+
+def services() -> list[Service]:
+    """The conductor's parts, not started."""
+    conf = cfg.CONF
+    db = Database(conf.database.connection)
+    launcher = Launcher(db, conf.host)
+    manager = ConductorManager(db, launcher)
+    incarnation = str(uuid.uuid4())
+    return [
+        RpcService(lambda: rpc.serve(BINARY, TOPIC, conf.host, [manager])),
+        Periodic(
+            BINARY, "recovery", conf.conductor.recovery_interval, Recovery(db, launcher).sweep
+        ),
+        Periodic(
+            BINARY,
+            "conductor-report",
+            conf.compute.report_interval,
+            lambda: hosts.report_service(db, conf.host, BINARY, incarnation),
+        ),
+    ]

@@ -1,0 +1,107 @@
+"""Filters: each says of one host whether it will do, and if not, why.
+
+A filter is a plain function; `FILTERS` gives each the name that
+`[scheduler] enabled_filters` and operators know.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from oslo_config import cfg
+
+from minova.model.instance import Instance
+from minova.scheduler.host_state import HostState
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be placed: the instance and what the launch asked besides."""
+
+    instance: Instance
+    excluded: list[str]
+    requested_host: str | None = None
+    requested_node: str | None = None
+
+    @classmethod
+    def of(cls, instance: Instance, request: dict[str, Any]) -> "Request":
+        """From the request of a work in flight."""
+        return cls(
+            instance=instance,
+            excluded=list(request.get("excluded", [])),
+            requested_host=request.get("requested_host"),
+            requested_node=request.get("requested_node"),
+        )
+
+
+Filter = Callable[[HostState, Request], str | None]
+
+
+def compute_filter(host: HostState, request: Request) -> str | None:
+    """The host's nova-compute is enabled, up, and has not failed this launch before."""
+    if host.service.disabled:
+        return "disabled"
+    if not host.service.is_up(cfg.CONF.compute.service_down_time):
+        return "down"
+    return "has failed this launch" if host.host in request.excluded else None
+
+
+def availability_zone_filter(host: HostState, request: Request) -> str | None:
+    """The host is in the requested zone and is the requested host."""
+    zone = request.instance.requested_zone
+    if zone and zone != host.availability_zone:
+        return f"not in zone {zone}"
+    if request.requested_host and request.requested_host != host.host:
+        return f"not host {request.requested_host}"
+    node = request.requested_node
+    return f"not node {node}" if node and node != host.node.hypervisor_hostname else None
+
+
+def resources_filter(host: HostState, request: Request) -> str | None:
+    """The host has the flavor's vCPUs, memory and disk free."""
+    flavor = request.instance.flavor
+    table = (
+        ("vCPUs", flavor.vcpus, host.free_vcpus),
+        ("MiB of memory", flavor.memory_mb, host.free_memory_mb),
+        ("GiB of disk", flavor.disk_gb, host.free_disk_gb),
+    )
+    for name, wanted, free in table:
+        if wanted > free:
+            return f"{free} {name} free, {wanted} wanted"
+    return None
+
+
+def image_properties_filter(host: HostState, request: Request) -> str | None:
+    """The host runs the architecture and hypervisor type that the image asks for."""
+    properties = request.instance.image_properties
+    arch = properties.get("hw_architecture")
+    kind = properties.get("img_hv_type")
+    supported = host.node.supported
+    if arch and not any(entry[0] == arch for entry in supported):
+        return f"no architecture {arch}"
+    if kind and not any(entry[1] == kind for entry in supported):
+        return f"no hypervisor type {kind}"
+    return None
+
+
+def compute_capabilities_filter(host: HostState, request: Request) -> str | None:
+    """`capabilities:` extra specs of the flavor equal the host's own."""
+    offered = {
+        "hypervisor_type": host.node.hypervisor_type,
+        "accelerator": host.node.accelerator,
+        "hypervisor_hostname": host.node.hypervisor_hostname,
+    }
+    for key, wanted in request.instance.flavor.extra_specs.items():
+        scope, _, name = key.partition(":")
+        if scope == "capabilities" and offered.get(name) != wanted:
+            return f"{name} is not {wanted}"
+    return None
+
+
+FILTERS: dict[str, Filter] = {
+    "ComputeFilter": compute_filter,
+    "AvailabilityZoneFilter": availability_zone_filter,
+    "ResourcesFilter": resources_filter,
+    "ImagePropertiesFilter": image_properties_filter,
+    "ComputeCapabilitiesFilter": compute_capabilities_filter,
+}

@@ -1,0 +1,88 @@
+"""nova-scheduler's RPC endpoint: steps 6 and 7 of a launch.
+
+It takes the request, orders the hosts, and claims the first that still has
+room: the claim, the host on the instance and the handing over of the work
+are one transaction. Then the build is cast to that host's compute.
+"""
+
+import logging
+import time
+
+import oslo_messaging
+from oslo_config import cfg
+
+from minova.common import errors, tracing
+from minova.common.context import RequestContext
+from minova.compute.rpcapi import ComputeAPI
+from minova.db import allocations, instances
+from minova.db.engine import Database
+from minova.model import states
+from minova.model.instance import Instance
+from minova.model.steps import step
+from minova.model.work import Work
+from minova.scheduler.drivers import DRIVERS, Candidates
+from minova.scheduler.filters import Request
+from minova.scheduler.host_state import HostState, all_hosts
+from minova.scheduler.rpcapi import VERSION
+
+LOG = logging.getLogger(__name__)
+
+
+class SchedulerManager:
+    """The methods of `scheduler.rpcapi`, under the same names."""
+
+    target = oslo_messaging.Target(version=VERSION)
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._compute = ComputeAPI()
+
+    def select_host(self, ctxt: RequestContext, work: Work, owner: str) -> str:
+        uuid = work.instance_uuid
+        with step(6, instance=uuid):
+            waited = time.time() - (ctxt.sent_at or time.time())
+            tracing.annotate(queued_ms=round(waited * 1000, 1))
+            instance = instances.get(self._db, uuid)
+            if instance.task_state != states.SCHEDULING:
+                raise errors.Conflict(f"Instance {uuid} is no longer to be scheduled.")
+        with step(7, instance=uuid):
+            host = self._claim(instance, work)
+            tracing.annotate(host=host)
+        self._compute.build(ctxt, host, work.id)
+        return host
+
+    def _claim(self, instance: Instance, work: Work) -> str:
+        candidates = self._candidates(instance, work)
+        refused = dict(candidates.refused)
+        for candidate in candidates.hosts:
+            if self._take(candidate, instance, work):
+                return candidate.host
+            refused[candidate.host] = "claim: no room left"
+        for host, reason in refused.items():
+            LOG.info("instance %s: host %s refused: %s", instance.uuid, host, reason)
+        raise errors.Conflict(_no_valid_host(refused))
+
+    def _candidates(self, instance: Instance, work: Work) -> Candidates:
+        order = DRIVERS[cfg.CONF.scheduler.driver]
+        return order(all_hosts(self._db), Request.of(instance, work.request))
+
+    def _take(self, candidate: HostState, instance: Instance, work: Work) -> bool:
+        return allocations.claim(
+            self._db,
+            instance,
+            work,
+            candidate.host,
+            candidate.node.hypervisor_hostname,
+            cfg.CONF.conductor.lease_seconds,
+        )
+
+
+def _no_valid_host(refused: dict[str, str]) -> str:
+    """Nova's words, and how many hosts each filter refused; host names stay in the log."""
+    if not refused:
+        return "No valid host was found. There is no compute host; start nova-compute on one."
+    counts: dict[str, int] = {}
+    for reason in refused.values():
+        counts[reason] = counts.get(reason, 0) + 1
+    said = "; ".join(f"{reason} ({count})" for reason, count in counts.items())
+    return f"No valid host was found. {said}."
