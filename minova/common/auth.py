@@ -14,13 +14,17 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from typing import Any
 
 from keystonemiddleware import auth_token
 from oslo_config import cfg
 
+from minova.common import tracing
+
 WSGIApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 CACHE_KEY = "minova.token_cache"
+_SPAN = "minova.token_span"
 
 
 class TokenCache:
@@ -56,11 +60,22 @@ class TokenCache:
                 self._entries.popitem(last=False)
 
 
-def protect(app: WSGIApp) -> WSGIApp:
-    """`app` behind auth_token, configured by `[keystone_authtoken]` of the global config."""
+def protect(
+    app: WSGIApp, step_of: Callable[[dict[str, Any]], int | None] = lambda environ: None
+) -> WSGIApp:
+    """`app` behind auth_token, configured by `[keystone_authtoken]` of the global config.
+
+    The validation has a span of its own; `step_of(environ)` says which step
+    of a launch it is, if any.
+    """
     logging.getLogger("keystonemiddleware").setLevel(logging.WARNING)
+
+    def validated(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        environ.pop(_SPAN).close()
+        return app(environ, start_response)
+
     middleware = auth_token.AuthProtocol(
-        app,
+        validated,
         {
             "oslo_config_config": cfg.CONF,
             "delay_auth_decision": True,
@@ -72,6 +87,16 @@ def protect(app: WSGIApp) -> WSGIApp:
 
     def with_cache(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         environ[CACHE_KEY] = cache
-        return middleware(environ, start_response)
+        with ExitStack() as validation:
+            environ[_SPAN] = validation
+            validation.enter_context(
+                tracing.span(
+                    "token validation",
+                    code="minova/common/auth.py:protect",
+                    transport="REST",
+                    step=step_of(environ),
+                )
+            )
+            return middleware(environ, start_response)
 
     return with_cache

@@ -78,6 +78,8 @@ class App:
     extra_families: Sequence[tuple[type[Exception], int]] = ()
     max_body: int = MAX_BODY
     rewrite: Callable[[falcon.Request], None] | None = None
+    # Which step of the launch the validation of a request's token is, if any.
+    token_step: Callable[[dict[str, Any]], int | None] = lambda environ: None
     unauthorized_headers: Callable[[], dict[str, str]] = field(default=dict)
 
 
@@ -93,7 +95,7 @@ def build(app: App) -> auth.WSGIApp:
         api.add_route(path, _Resource(app, routes))
     api.add_error_handler(Exception, _Renderer(app))
     wsgi: auth.WSGIApp = api
-    return auth.protect(wsgi) if app.auth else wsgi
+    return _traced(app.name, auth.protect(wsgi, app.token_step) if app.auth else wsgi)
 
 
 def body_of(req: falcon.Request) -> Any:
@@ -127,8 +129,28 @@ def status_of(error: Exception, extra: Sequence[tuple[type[Exception], int]] = (
     return 500
 
 
+def _traced(service: str, wsgi: auth.WSGIApp) -> auth.WSGIApp:
+    """`wsgi` in a span of `service`, which thereby also times the token's validation."""
+
+    def traced(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        token = context.set_service(service)
+        try:
+            with tracing.span(
+                f"{environ['REQUEST_METHOD']} {environ.get('PATH_INFO') or '/'}",
+                kind=SpanKind.SERVER,
+                parent=tracing.extract({"traceparent": environ.get("HTTP_TRACEPARENT") or ""}),
+                code=service,
+                transport="REST",
+            ):
+                return wsgi(environ, start_response)
+        finally:
+            context.reset_service(token)
+
+    return traced
+
+
 class _Frame:
-    """Around every request: request id, trace, who asks, the access decision."""
+    """Around every request: request id, who asks, the access decision."""
 
     def __init__(self, app: App) -> None:
         self._app = app
@@ -136,17 +158,8 @@ class _Frame:
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
         req.context.max_body = self._app.max_body
-        req.context.service_token = context.set_service(self._app.name)
         req.context.ctxt = self._context_of(req)
         resp.set_header("x-openstack-request-id", req.context.ctxt.request_id)
-        req.context.span = tracing.span(
-            f"{req.method} {req.path}",
-            kind=SpanKind.SERVER,
-            parent=tracing.extract({k.lower(): v for k, v in req.headers.items()}),
-            code=self._app.name,
-            transport="REST",
-        )
-        req.context.span.__enter__()
         if self._app.rewrite is not None:
             self._app.rewrite(req)
         if self._app.before is not None:
@@ -163,11 +176,7 @@ class _Frame:
     def process_response(
         self, req: falcon.Request, resp: falcon.Response, resource: Any, req_succeeded: bool
     ) -> None:
-        if "span" in req.context:
-            error = getattr(req.context, "error", None)
-            tracing.annotate(status=resp.status_code, template=req.uri_template)
-            req.context.span.__exit__(type(error) if error else None, error, None)
-            context.reset_service(req.context.service_token)
+        tracing.annotate(status=resp.status_code, template=req.uri_template)
 
     def _context_of(self, req: falcon.Request) -> context.RequestContext:
         if self._app.authenticate is not None:
@@ -220,12 +229,12 @@ class _Renderer:
     def __call__(
         self, req: falcon.Request, resp: falcon.Response, error: Exception, params: Any
     ) -> None:
-        req.context.error = error
         status = status_of(error, self._app.extra_families)
         message = getattr(error, "message", None) or _falcon_message(error, req)
         if status == 500:
             LOG.error("%s %s failed", req.method, req.path, exc_info=error)
             message = UNEXPECTED
+        tracing.mark_failed(message)
         resp.status = status
         if status == 401:
             for name, value in self._app.unauthorized_headers().items():
