@@ -10,11 +10,14 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
+from concurrent import futures
 from typing import Any
 
 import oslo_messaging
 from opentelemetry.trace import SpanKind
 from oslo_config import cfg
+from oslo_messaging.rpc import dispatcher as rpc_dispatcher
+from oslo_messaging.rpc import server as rpc_server
 
 from minova.common import context, errors, tracing, wire
 
@@ -42,7 +45,7 @@ def transport() -> Any:
 
 
 def cleanup() -> None:
-    """Close the transport; the next use opens a new one."""
+    """Close the transport; the next use opens a new one. Stop servers first."""
     global _transport
     with _lock:
         if _transport is not None:
@@ -77,14 +80,17 @@ class ContextSerializer(oslo_messaging.Serializer):
 class Client:
     """Calls and casts to one topic.
 
-    `call` raises the remote's domain error, or `errors.Timeout` when nobody
-    answered within `timeout` seconds. `cast` returns at once and promises
-    nothing: whoever casts keeps the truth in the DB.
+    `call` raises the remote's domain error, `errors.Timeout` when nobody
+    answered within `timeout` seconds, or `oslo_messaging.RemoteError` for a
+    bug over there. `cast` returns at once and promises nothing: whoever casts
+    keeps the truth in the DB. A client outlives `cleanup`.
     """
 
     def __init__(self, topic: str, version: str) -> None:
         self._topic = topic
         self._target = oslo_messaging.Target(topic=topic, version=version)
+        # One pair, replaced as a whole: threads never see a client of another transport.
+        self._prepared: tuple[Any, Any] = (None, None)
 
     def call(
         self,
@@ -95,11 +101,15 @@ class Client:
         timeout: float = 60,
         **kwargs: Any,
     ) -> Any:
+        """The result of `method` on `server`, or on any server of the topic."""
         with tracing.span(
             f"call {self._topic}.{method}", kind=SpanKind.CLIENT, transport="RPC call"
         ):
+            options: dict[str, Any] = {"timeout": timeout}
+            if server is not None:
+                options["server"] = server
             try:
-                return self._prepare(server, timeout).call(ctxt, method, **kwargs)
+                return self._client().prepare(**options).call(ctxt, method, **kwargs)
             except oslo_messaging.MessagingTimeout:
                 raise errors.Timeout(
                     what=f"The {self._topic} service's {method}", seconds=int(timeout)
@@ -108,29 +118,30 @@ class Client:
     def cast(
         self, ctxt: context.RequestContext, method: str, *, server: str | None = None, **kwargs: Any
     ) -> None:
+        """Ask for `method` and go on; without a listener the message waits for one."""
         with tracing.span(
             f"cast {self._topic}.{method}", kind=SpanKind.PRODUCER, transport="RPC cast"
         ):
-            self._prepare(server, None).cast(ctxt, method, **kwargs)
+            client = self._client()
+            caller = client if server is None else client.prepare(server=server)
+            caller.cast(ctxt, method, **kwargs)
 
     def fanout(self, ctxt: context.RequestContext, method: str, **kwargs: Any) -> None:
-        """Cast to every server of the topic."""
-        client = self._client().prepare(fanout=True)
-        client.cast(ctxt, method, **kwargs)
+        """Cast to every server that listens to the topic now."""
+        with tracing.span(
+            f"fanout {self._topic}.{method}", kind=SpanKind.PRODUCER, transport="RPC fanout"
+        ):
+            self._client().prepare(fanout=True).cast(ctxt, method, **kwargs)
 
-    def _prepare(self, server: str | None, timeout: float | None) -> Any:
-        options: dict[str, Any] = {}
-        if server is not None:
-            options["server"] = server
-        if timeout is not None:
-            options["timeout"] = timeout
-        return self._client().prepare(**options)
-
-    @functools.lru_cache(maxsize=1)  # noqa: B019 - clients live as long as the process
     def _client(self) -> Any:
-        return oslo_messaging.get_rpc_client(
-            transport(), self._target, serializer=ContextSerializer()
-        )
+        bus = transport()
+        known_bus, client = self._prepared
+        if known_bus is not bus:
+            client = oslo_messaging.get_rpc_client(
+                bus, self._target, serializer=ContextSerializer()
+            )
+            self._prepared = (bus, client)
+        return client
 
 
 class _TracedDispatcher(oslo_messaging.RPCDispatcher):
@@ -139,6 +150,28 @@ class _TracedDispatcher(oslo_messaging.RPCDispatcher):
     def __init__(self, service: str, endpoints: Iterable[object], serializer: Any) -> None:
         super().__init__(list(endpoints), serializer, oslo_messaging.DefaultRPCAccessPolicy)
         self._service = service
+
+    def dispatch(self, incoming: Any) -> Any:
+        """Run the method a message names; NoSuchMethod or UnsupportedVersion if there is none.
+
+        In place of oslo's own, which makes a watchdog thread for every
+        message in case the caller monitors the call. Ours never do.
+        """
+        message = incoming.message
+        method, version = message["method"], message.get("version", "1.0")
+        compatible = False
+        for endpoint in self.endpoints:
+            target = getattr(endpoint, "target", None) or self._default_target
+            if not self._is_namespace(target, message.get("namespace")):
+                continue
+            if not self._is_compatible(target, version):
+                continue
+            compatible = True
+            if self.access_policy.is_allowed(endpoint, method) and hasattr(endpoint, method):
+                return self._do_dispatch(endpoint, method, incoming.ctxt, message.get("args", {}))
+        if compatible:
+            raise rpc_dispatcher.NoSuchMethod(method)
+        raise rpc_dispatcher.UnsupportedVersion(version, method=method)
 
     def _do_dispatch(self, endpoint: Any, method: str, ctxt: dict[str, Any], args: Any) -> Any:
         token = context.set_service(self._service)
@@ -161,6 +194,7 @@ class _TracedDispatcher(oslo_messaging.RPCDispatcher):
 
 
 def _where(endpoint: Any, method: str) -> str:
+    """`minova/compute/manager.py:build` of an endpoint's method."""
     function: Callable[..., Any] | None = getattr(endpoint, method, None)
     code = getattr(function, "__code__", None)
     module = type(endpoint).__module__.replace(".", "/") + ".py"
@@ -173,11 +207,23 @@ def serve(
     """A stopped server for `topic` on `host`; `start()` it, later `stop()` and `wait()`.
 
     Each endpoint has `target = oslo_messaging.Target(version=…)` and public
-    methods `(ctxt, **kwargs)`; one thread runs one message.
+    methods `(ctxt, **kwargs)`; one thread runs one message. `wait` returns
+    when the messages in hand are done.
     """
-    bus = transport()
-    target = oslo_messaging.Target(topic=topic, server=host)
     dispatcher = _TracedDispatcher(service, endpoints, ContextSerializer())
-    from oslo_messaging.rpc.server import RPCServer
+    target = oslo_messaging.Target(topic=topic, server=host)
+    return _Server(transport(), target, dispatcher, "threading")
 
-    return RPCServer(bus, target, dispatcher, "threading")
+
+class _Server(rpc_server.RPCServer):
+    """oslo's server on the standard library's threads.
+
+    The ones it would use look every second whether there is work: an idle
+    process would wake up for nothing, and a stop would take a second.
+    """
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._executor_cls = functools.partial(
+            futures.ThreadPoolExecutor, thread_name_prefix=f"rpc-{self._target.topic}"
+        )
