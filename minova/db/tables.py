@@ -47,6 +47,7 @@ instances = sa.Table(
     sa.Column("disk_config", sa.String(16), nullable=False),
     sa.Column("requested_networks", Json),
     sa.Column("security_groups", Json, nullable=False),
+    sa.Column("security_group_names", Json, nullable=False),
     sa.Column("scheduler_hints", Json, nullable=False),
     sa.Column("vifs", Json, nullable=False),
     sa.Column("created_at", UTCDateTime, nullable=False),

@@ -151,7 +151,11 @@ class Fault:
 @record
 @dataclass(frozen=True)
 class Instance:
-    """A server, as the DB has it."""
+    """A server, as the DB has it.
+
+    `security_groups` are the ids that its ports get (none: the network
+    service's default), `security_group_names` what they are called.
+    """
 
     uuid: str
     name: str
@@ -192,6 +196,7 @@ class Instance:
     disk_config: str = "MANUAL"
     requested_networks: list[RequestedNetwork] | None = None
     security_groups: list[str] = field(default_factory=list)
+    security_group_names: list[str] = field(default_factory=list)
     scheduler_hints: dict[str, Any] = field(default_factory=dict)
     block_devices: list[BlockDevice] = field(default_factory=list)
     vifs: list[VIF] = field(default_factory=list)

@@ -1,0 +1,205 @@
+"""Microversions: what each one changed, and which one a request speaks.
+
+`HISTORY` has a line for every version up to the newest we advertise; a line
+names what of it exists here. Handlers look at `req.context.version`, or
+stand behind `window`, which hides them outside of their versions.
+"""
+
+import functools
+import re
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import falcon
+
+from minova.common import errors
+
+Version = tuple[int, int]
+Handler = TypeVar("Handler", bound=Callable[..., Any])
+
+# Minor version -> what it changed. Resources named "not here" come later;
+# they must honour every version of this list from their first day.
+HISTORY: dict[int, str] = {
+    1: "the base: v2 with strict validation of bodies",
+    2: "key pairs have a type; created 201, deleted 204",
+    3: "more of a server for admins; delete_on_termination of its volumes",
+    4: "fixed IPs: not here",
+    5: "anyone may filter servers by ip6",
+    6: "remote consoles: not here",
+    7: "giving access to a public flavor is a conflict",
+    8: "MKS consoles: not here",
+    9: "servers show `locked`",
+    10: "admins may manage other users' key pairs",
+    11: "services can be forced down",
+    12: "virtual interfaces: not here",
+    13: "server groups: not here",
+    14: "evacuate: not here",
+    15: "server groups: not here",
+    16: "servers show host_status",
+    17: "crash dumps: not here",
+    18: "the project id may be left out of URLs",
+    19: "servers have a description",
+    20: "volumes of shelved servers: shelving is not here",
+    21: "actions of deleted servers can be read",
+    22: "live migrations: not here",
+    23: "live migrations: not here",
+    24: "live migrations: not here",
+    25: "live migrations: not here",
+    26: "server tags",
+    27: "the header OpenStack-API-Version",
+    28: "a hypervisor's cpu_info is an object",
+    29: "evacuate: not here",
+    30: "live migrations: not here",
+    31: "console tokens: not here",
+    32: "tags on requested networks and block devices",
+    33: "hypervisors in pages",
+    34: "live migrations: not here",
+    35: "key pairs in pages",
+    36: "the proxies to other services are gone (none was here); so are their quotas and limits",
+    37: "networks have to be said: a list, `auto` or `none`",
+    38: "an unknown status filter is refused",
+    39: "maxImageMeta is no limit any more",
+    40: "usage in pages: not here",
+    41: "aggregates show their uuid",
+    42: "tags on requested networks and block devices, again",
+    43: "os-hosts: not here",
+    44: "fixed and floating IP actions: not here",
+    45: "createImage answers a body: not here",
+    46: "X-OpenStack-Request-ID, which is always sent",
+    47: "servers embed their flavor",
+    48: "diagnostics: not here",
+    49: "tags on attached volumes",
+    50: "quota classes: not here",
+    51: "owners see the events of their actions",
+    52: "tags can be given at the launch",
+    53: "services and hypervisors are known by uuid",
+    54: "rebuild: not here",
+    55: "flavors have a description",
+    56: "cold migration: not here",
+    57: "injected files are gone, with their quotas and limits",
+    58: "actions in pages, and since when",
+    59: "migrations: not here",
+    60: "multiattach volumes",
+    61: "flavors show their extra specs",
+    62: "events show their host",
+    63: "trusted image certificates (none is configured here)",
+    64: "server groups: not here",
+    65: "live migrations: not here",
+    66: "changes-before",
+    67: "volume_type of new block devices",
+    68: "live migrations: not here",
+    69: "servers of a cell that is down (there is one cell, and it answers or fails)",
+    70: "tags of attached volumes and interfaces are shown",
+    71: "servers show their server_groups",
+    72: "ports with resource requests",
+    73: "locks have a reason",
+    74: "admins may ask for a host or a hypervisor",
+    75: "a clean-up of odd answers; unknown query parameters are refused",
+    76: "power-update events: baremetal only",
+    77: "unshelve: not here",
+    78: "a server's NUMA topology",
+    79: "delete_on_termination of attached volumes",
+    80: "migrations: not here",
+    81: "image caching: not here",
+    82: "accelerator events: accelerators are not here",
+    83: "more filters for everyone",
+    84: "events show details",
+    85: "delete_on_termination can be changed",
+    86: "extra specs are validated",
+    87: "rescue: not here",
+    88: "hypervisors lose the counters; uptime is shown with them",
+    89: "attachments lose `id`, and show attachment_id and bdm_uuid",
+    90: "the hostname can be chosen and is shown to all",
+    91: "unshelve: not here",
+    92: "key pairs are only imported; their names may hold @ and .",
+    93: "rebuild: not here",
+    94: "the hostname may be fully qualified",
+    95: "evacuate: not here",
+    96: "pinned_availability_zone",
+    97: "shares: not here",
+    98: "servers show the properties of their image",
+    99: "spice-direct consoles: not here",
+    100: "servers show their scheduler_hints",
+}
+MIN: Version = (2, min(HISTORY))
+MAX: Version = (2, max(HISTORY))
+
+HEADER = "OpenStack-API-Version"
+LEGACY_HEADER = "X-OpenStack-Nova-API-Version"
+_FORMAT = re.compile(r"([1-9]\d{0,3})\.([1-9]\d{0,3}|0)")
+
+
+class NotAcceptable(errors.MinovaError):
+    """The version asked for is not one we speak (406)."""
+
+    template = (
+        "Version {version} is not supported by the API. "
+        "Minimum is {minimum} and maximum is {maximum}."
+    )
+
+
+def text(version: Version) -> str:
+    """`2.37` of (2, 37)."""
+    return f"{version[0]}.{version[1]}"
+
+
+def negotiate(req: falcon.Request, resp: falcon.Response) -> None:
+    """Find out which version the request speaks, and say so in the answer."""
+    resp.set_header("Vary", f"{HEADER}, {LEGACY_HEADER}")
+    _answer(req, resp, MIN)
+    if not req.context.get("legacy"):
+        _answer(req, resp, _requested(req))
+
+
+def window(since: str, until: str | None = None) -> Callable[[Handler], Handler]:
+    """Hide a handler (404) outside of the versions `since` to `until`, both included."""
+    low, high = _parse(since), _parse(until) if until else MAX
+
+    def decorate(handler: Handler) -> Handler:
+        @functools.wraps(handler)
+        def within(self: Any, req: falcon.Request, resp: falcon.Response, **params: str) -> Any:
+            if not low <= req.context.version <= high:
+                raise errors.NotFound("The resource could not be found.")
+            return handler(self, req, resp, **params)
+
+        return within  # type: ignore[return-value]
+
+    return decorate
+
+
+def _answer(req: falcon.Request, resp: falcon.Response, version: Version) -> None:
+    req.context.version = version
+    resp.set_header(HEADER, f"compute {text(version)}")
+    resp.set_header(LEGACY_HEADER, text(version))
+
+
+def _requested(req: falcon.Request) -> Version:
+    asked = _of_header(req.get_header(HEADER)) or req.get_header(LEGACY_HEADER)
+    if not asked:
+        return MIN
+    asked = asked.strip()
+    if asked == "latest":
+        return MAX
+    version = _parse(asked)
+    if not MIN <= version <= MAX:
+        raise NotAcceptable(version=text(version), minimum=text(MIN), maximum=text(MAX))
+    return version
+
+
+def _of_header(value: str | None) -> str | None:
+    """`2.37` of `volume 3.0, compute 2.37`."""
+    for part in (value or "").split(","):
+        words = part.split()
+        if words and words[0].lower() == "compute":
+            return " ".join(words[1:]) or None
+    return None
+
+
+def _parse(value: str) -> Version:
+    match = _FORMAT.fullmatch(value)
+    if match is None:
+        raise errors.Invalid(
+            f"API Version String {value[:64]} is of invalid format. "
+            "Must be of format MajorNum.MinorNum."
+        )
+    return int(match[1]), int(match[2])

@@ -1,0 +1,1 @@
+"""The core's schema, version by version (alembic)."""

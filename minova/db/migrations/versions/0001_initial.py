@@ -1,0 +1,254 @@
+"""The first schema of the core: instances, hosts, claims, work in flight, flavors, keys, quotas."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from minova.db.types import Json, UTCDateTime
+
+revision = "0001"
+down_revision = None
+_Id = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+
+
+def upgrade() -> None:
+    _servers()
+    _work()
+    _catalogue()
+    _hosts()
+    _quotas()
+
+
+def _servers() -> None:
+    op.create_table(
+        "instances",
+        sa.Column("id", _Id, primary_key=True, autoincrement=True),
+        sa.Column("uuid", sa.String(36), nullable=False, unique=True),
+        sa.Column("name", sa.String(255), nullable=False),
+        sa.Column("project_id", sa.String(64), nullable=False),
+        sa.Column("user_id", sa.String(64), nullable=False),
+        sa.Column("vm_state", sa.String(32), nullable=False),
+        sa.Column("task_state", sa.String(64)),
+        sa.Column("power_state", sa.Integer, nullable=False),
+        sa.Column("host", sa.String(255)),
+        sa.Column("node", sa.String(255)),
+        sa.Column("flavor", Json, nullable=False),
+        sa.Column("flavor_id", sa.String(255), nullable=False),
+        sa.Column("vcpus", sa.Integer, nullable=False),
+        sa.Column("memory_mb", sa.Integer, nullable=False),
+        sa.Column("image_id", sa.String(36)),
+        sa.Column("image_properties", Json, nullable=False),
+        sa.Column("key_name", sa.String(255)),
+        sa.Column("key_data", sa.Text),
+        sa.Column("user_data", Json),
+        sa.Column("config_drive", sa.Boolean, nullable=False),
+        sa.Column("metadata", Json, nullable=False),
+        sa.Column("tags", Json, nullable=False),
+        sa.Column("description", sa.String(255)),
+        sa.Column("hostname", sa.String(255), nullable=False),
+        sa.Column("availability_zone", sa.String(255)),
+        sa.Column("requested_zone", sa.String(255)),
+        sa.Column("reservation_id", sa.String(255), nullable=False),
+        sa.Column("launch_index", sa.Integer, nullable=False),
+        sa.Column("root_device_name", sa.String(255)),
+        sa.Column("access_ip_v4", sa.String(64)),
+        sa.Column("access_ip_v6", sa.String(64)),
+        sa.Column("locked", sa.Boolean, nullable=False),
+        sa.Column("locked_reason", sa.String(255)),
+        sa.Column("progress", sa.Integer, nullable=False),
+        sa.Column("disk_config", sa.String(16), nullable=False),
+        sa.Column("requested_networks", Json),
+        sa.Column("security_groups", Json, nullable=False),
+        sa.Column("security_group_names", Json, nullable=False),
+        sa.Column("scheduler_hints", Json, nullable=False),
+        sa.Column("vifs", Json, nullable=False),
+        sa.Column("created_at", UTCDateTime, nullable=False),
+        sa.Column("updated_at", UTCDateTime),
+        sa.Column("launched_at", UTCDateTime),
+        sa.Column("terminated_at", UTCDateTime),
+        sa.Column("deleted_at", UTCDateTime),
+        sa.Index("ix_instances_project", "project_id", "deleted_at", "created_at"),
+        sa.Index("ix_instances_host", "host", "deleted_at"),
+        sa.Index("ix_instances_deleted", "deleted_at", "created_at"),
+    )
+    op.create_table(
+        "block_devices",
+        sa.Column("id", sa.String(36), primary_key=True),
+        sa.Column("instance_uuid", sa.String(36), sa.ForeignKey("instances.uuid"), nullable=False),
+        sa.Column("source_type", sa.String(16), nullable=False),
+        sa.Column("destination_type", sa.String(16), nullable=False),
+        sa.Column("boot_index", sa.Integer),
+        sa.Column("volume_id", sa.String(36)),
+        sa.Column("image_id", sa.String(36)),
+        sa.Column("volume_size_gb", sa.Integer),
+        sa.Column("device_name", sa.String(64)),
+        sa.Column("delete_on_termination", sa.Boolean, nullable=False),
+        sa.Column("attachment_id", sa.String(36)),
+        sa.Column("connection_info", Json),
+        sa.Column("tag", sa.String(64)),
+        sa.Column("created_at", UTCDateTime, nullable=False),
+        sa.UniqueConstraint("instance_uuid", "device_name", name="uq_block_devices_device"),
+        sa.Index("ix_block_devices_instance", "instance_uuid"),
+        sa.Index("ix_block_devices_volume", "volume_id"),
+    )
+    op.create_table(
+        "instance_faults",
+        sa.Column("id", _Id, primary_key=True, autoincrement=True),
+        sa.Column("instance_uuid", sa.String(36), sa.ForeignKey("instances.uuid"), nullable=False),
+        sa.Column("code", sa.Integer, nullable=False),
+        sa.Column("message", sa.String(255), nullable=False),
+        sa.Column("details", sa.Text, nullable=False),
+        sa.Column("created_at", UTCDateTime, nullable=False),
+        sa.Index("ix_instance_faults_instance", "instance_uuid"),
+    )
+    op.create_table(
+        "instance_actions",
+        sa.Column("id", _Id, primary_key=True, autoincrement=True),
+        sa.Column("instance_uuid", sa.String(36), sa.ForeignKey("instances.uuid"), nullable=False),
+        sa.Column("action", sa.String(64), nullable=False),
+        sa.Column("request_id", sa.String(64), nullable=False),
+        sa.Column("user_id", sa.String(64)),
+        sa.Column("project_id", sa.String(64)),
+        sa.Column("message", sa.String(255)),
+        sa.Column("start_time", UTCDateTime, nullable=False),
+        sa.Column("finish_time", UTCDateTime),
+        sa.Column("updated_at", UTCDateTime),
+        sa.Index("ix_instance_actions_instance", "instance_uuid", "request_id"),
+    )
+    op.create_table(
+        "instance_action_events",
+        sa.Column("id", _Id, primary_key=True, autoincrement=True),
+        sa.Column("action_id", _Id, sa.ForeignKey("instance_actions.id"), nullable=False),
+        sa.Column("event", sa.String(128), nullable=False),
+        sa.Column("start_time", UTCDateTime, nullable=False),
+        sa.Column("finish_time", UTCDateTime),
+        sa.Column("result", sa.String(32)),
+        sa.Column("traceback", sa.Text),
+        sa.Column("details", sa.Text),
+        sa.Column("host", sa.String(255)),
+        sa.Index("ix_instance_action_events_action", "action_id"),
+    )
+
+
+def _work() -> None:
+    op.create_table(
+        "work",
+        sa.Column("id", sa.String(36), primary_key=True),
+        sa.Column("instance_uuid", sa.String(36), sa.ForeignKey("instances.uuid"), nullable=False),
+        sa.Column("action", sa.String(64), nullable=False),
+        sa.Column("stage", sa.String(32), nullable=False),
+        sa.Column("host", sa.String(255)),
+        sa.Column("owner", sa.String(255)),
+        sa.Column("lease_until", UTCDateTime, nullable=False),
+        sa.Column("attempts", sa.Integer, nullable=False),
+        sa.Column("request", Json, nullable=False),
+        sa.Column("context", Json, nullable=False),
+        sa.Column("action_id", _Id, sa.ForeignKey("instance_actions.id")),
+        sa.Column("created_at", UTCDateTime, nullable=False),
+        sa.Index("ix_work_instance", "instance_uuid", "action"),
+        sa.Index("ix_work_lease", "lease_until"),
+        sa.Index("ix_work_owner", "owner"),
+    )
+
+
+def _catalogue() -> None:
+    op.create_table(
+        "flavors",
+        sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+        sa.Column("flavorid", sa.String(255), nullable=False, unique=True),
+        sa.Column("name", sa.String(255), nullable=False, unique=True),
+        sa.Column("vcpus", sa.Integer, nullable=False),
+        sa.Column("memory_mb", sa.Integer, nullable=False),
+        sa.Column("root_gb", sa.Integer, nullable=False),
+        sa.Column("ephemeral_gb", sa.Integer, nullable=False),
+        sa.Column("swap_mb", sa.Integer, nullable=False),
+        sa.Column("rxtx_factor", sa.Float, nullable=False),
+        sa.Column("is_public", sa.Boolean, nullable=False),
+        sa.Column("disabled", sa.Boolean, nullable=False),
+        sa.Column("description", sa.Text),
+        sa.Column("extra_specs", Json, nullable=False),
+        sa.Column("created_at", UTCDateTime, nullable=False),
+    )
+    op.create_table(
+        "flavor_access",
+        sa.Column("flavorid", sa.String(255), primary_key=True),
+        sa.Column("project_id", sa.String(64), primary_key=True),
+    )
+    op.create_table(
+        "keypairs",
+        sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+        sa.Column("user_id", sa.String(64), nullable=False),
+        sa.Column("name", sa.String(255), nullable=False),
+        sa.Column("type", sa.String(16), nullable=False),
+        sa.Column("fingerprint", sa.String(255), nullable=False),
+        sa.Column("public_key", sa.Text, nullable=False),
+        sa.Column("created_at", UTCDateTime, nullable=False),
+        sa.UniqueConstraint("user_id", "name", name="uq_keypairs_name"),
+    )
+
+
+def _hosts() -> None:
+    op.create_table(
+        "services",
+        sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+        sa.Column("uuid", sa.String(36), nullable=False, unique=True),
+        sa.Column("host", sa.String(255), nullable=False),
+        sa.Column("binary", sa.String(64), nullable=False),
+        sa.Column("incarnation", sa.String(36)),
+        sa.Column("disabled", sa.Boolean, nullable=False),
+        sa.Column("disabled_reason", sa.String(255)),
+        sa.Column("forced_down", sa.Boolean, nullable=False),
+        sa.Column("created_at", UTCDateTime, nullable=False),
+        sa.Column("updated_at", UTCDateTime),
+        sa.Column("last_seen_at", UTCDateTime, nullable=False),
+        sa.UniqueConstraint("host", "binary", name="uq_services_host"),
+    )
+    op.create_table(
+        "compute_nodes",
+        sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+        sa.Column("uuid", sa.String(36), nullable=False, unique=True),
+        sa.Column("host", sa.String(255), nullable=False, unique=True),
+        sa.Column("hypervisor_hostname", sa.String(255), nullable=False),
+        sa.Column("hypervisor_type", sa.String(32), nullable=False),
+        sa.Column("hypervisor_version", sa.Integer, nullable=False),
+        sa.Column("host_ip", sa.String(64)),
+        sa.Column("vcpus", sa.Integer, nullable=False),
+        sa.Column("memory_mb", sa.Integer, nullable=False),
+        sa.Column("disk_gb", sa.Integer, nullable=False),
+        sa.Column("disk_available_gb", sa.Integer, nullable=False),
+        sa.Column("vcpus_limit", sa.Integer, nullable=False),
+        sa.Column("memory_mb_limit", sa.Integer, nullable=False),
+        sa.Column("disk_gb_limit", sa.Integer, nullable=False),
+        sa.Column("vcpus_used", sa.Integer, nullable=False),
+        sa.Column("memory_mb_used", sa.Integer, nullable=False),
+        sa.Column("disk_gb_used", sa.Integer, nullable=False),
+        sa.Column("running_vms", sa.Integer, nullable=False),
+        sa.Column("reserved_memory_mb", sa.Integer, nullable=False),
+        sa.Column("cpu_info", Json, nullable=False),
+        sa.Column("accelerator", sa.String(64), nullable=False),
+        sa.Column("accelerator_reason", sa.String(255), nullable=False),
+        sa.Column("supported", Json, nullable=False),
+        sa.Column("created_at", UTCDateTime, nullable=False),
+        sa.Column("updated_at", UTCDateTime),
+    )
+    op.create_table(
+        "allocations",
+        sa.Column("instance_uuid", sa.String(36), primary_key=True),
+        sa.Column("host", sa.String(255), nullable=False),
+        sa.Column("vcpus", sa.Integer, nullable=False),
+        sa.Column("memory_mb", sa.Integer, nullable=False),
+        sa.Column("disk_gb", sa.Integer, nullable=False),
+        sa.Index("ix_allocations_host", "host"),
+    )
+
+
+def _quotas() -> None:
+    op.create_table(
+        "quotas",
+        sa.Column("project_id", sa.String(64), primary_key=True),
+        sa.Column("resource", sa.String(64), primary_key=True),
+        sa.Column("hard_limit", sa.Integer, nullable=False),
+    )
+    op.create_table(
+        "project_locks",
+        sa.Column("project_id", sa.String(64), primary_key=True),
+    )
