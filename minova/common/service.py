@@ -84,12 +84,21 @@ class RpcService:
 class Periodic:
     """Runs `task()` every `interval` seconds in its own thread until stopped.
 
-    The first run is at once. A failing run is logged and the next one comes
-    at its time. `kick()` asks for a run now.
+    The first run is at once, or after `interval` with `delay`. A failing run
+    is logged and the next one comes at its time. `kick()` asks for a run now.
     """
 
-    def __init__(self, service: str, name: str, interval: float, task: Callable[[], Any]) -> None:
+    def __init__(
+        self,
+        service: str,
+        name: str,
+        interval: float,
+        task: Callable[[], Any],
+        *,
+        delay: bool = False,
+    ) -> None:
         self._service, self._name, self._interval, self._task = service, name, interval, task
+        self._delay = delay
         self._wake = threading.Event()
         self._stopping = False
         self._thread: threading.Thread | None = None
@@ -112,6 +121,8 @@ class Periodic:
 
     def _loop(self) -> None:
         context.set_service(self._service)
+        if self._delay and not self._stopping:
+            self._wake.wait(self._interval)
         while not self._stopping:
             self._wake.clear()
             try:

@@ -140,6 +140,18 @@ class Launcher:
             if entry is not None and entry.stage == "conductor":
                 self._delete(entry)
 
+    def delete_without_host(self, ctxt: RequestContext, entry: Work) -> None:
+        """Delete an instance whose host is away; the host tidies up when it is back."""
+        with self._db.transaction() as connection:
+            work.hand_over(
+                connection,
+                entry.id,
+                stage="conductor",
+                host=None,
+                lease_seconds=cfg.CONF.conductor.lease_seconds,
+            )
+        self.delete_unhosted(ctxt, entry.id)
+
     def _delete(self, entry: Work) -> None:
         try:
             instance = instances.get(self._db, entry.instance_uuid)

@@ -28,6 +28,7 @@ LOG = logging.getLogger(__name__)
 # after its lease ran out, and how often one piece of work changes hands.
 HOST_GRACE_SECONDS = 30
 MAX_TAKERS = 6
+_DELETES = ("delete", "forceDelete")
 
 # The step a launch stood at, by its task_state.
 _STEP_AT: dict[str | None, int] = {
@@ -88,6 +89,9 @@ class Recovery:
         if service is not None and service.is_up(recent) and silent < 2 * HOST_GRACE_SECONDS:
             cast = self._compute.build if entry.action == "create" else self._compute.run
             cast(ctxt, host, entry.id)
+        elif silent > HOST_GRACE_SECONDS and entry.action in _DELETES:
+            # The host removes what it has when it comes back; the server is gone now.
+            self._launcher.delete_without_host(ctxt, entry)
         elif silent > HOST_GRACE_SECONDS:
             self._fail(entry, f"nova-compute on host {host} stopped and has not come back")
 

@@ -57,12 +57,17 @@ def title(number: int) -> str:
 
 
 @contextmanager
-def step(number: int, *, instance: str | None = None, **attributes: Any) -> Iterator[Span]:
-    """Mark the block as step `number` of the launch of `instance` (its uuid)."""
+def step(
+    number: int, *, instance: str | None = None, code: str | None = None, **attributes: Any
+) -> Iterator[Span]:
+    """Mark the block as step `number` of the launch of `instance` (its uuid).
+
+    `code` is the `file:function` shown for it, by default the caller's.
+    """
     entry = LAUNCH[number - 1]
     with tracing.span(
         f"step {number}: {entry.title}",
-        code=tracing.code_location(3),
+        code=code or tracing.code_location(3),
         step=number,
         instance=instance,
         transport=attributes.pop("transport", entry.transport),

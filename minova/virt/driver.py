@@ -145,3 +145,6 @@ class Driver(Protocol):
 
     def leftovers(self, known: Iterable[str]) -> list[str]:
         """Uuids with a domain or files here that are not in `known`."""
+
+    def destroy_leftover(self, uuid: str) -> None:
+        """Remove a guest and files of which only the uuid is known."""

@@ -1,0 +1,160 @@
+"""nova-compute's RPC endpoint: takes work, and does one thing at a time per instance.
+
+A message names work in flight. The work is taken at once, so that its lease
+is ours while it waits for a free worker; builds and actions then run in
+their own pools, and a build never keeps an instance's delete from starting
+for longer than its current step.
+"""
+
+import contextvars
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import oslo_messaging
+from oslo_config import cfg
+
+from minova.common import errors
+from minova.common.context import RequestContext
+from minova.common.inflight import InFlight
+from minova.compute.actions import Actions
+from minova.compute.build import Builder
+from minova.compute.rpcapi import VERSION
+from minova.conductor.rpcapi import ConductorAPI
+from minova.model.steps import step
+from minova.model.work import Work
+from minova.virt.driver import Driver
+
+LOG = logging.getLogger(__name__)
+_ACTION_WORKERS = 16
+_DELETES = ("delete", "forceDelete")
+
+
+class ComputeManager:
+    """The methods of `compute.rpcapi`, under the same names."""
+
+    target = oslo_messaging.Target(version=VERSION)
+
+    def __init__(self, driver: Driver, conductor: ConductorAPI, host: str, owner: str) -> None:
+        self.owner = owner
+        self._driver = driver
+        self._conductor = conductor
+        self._builder = Builder(driver, conductor, host, owner)
+        self._actions = Actions(driver, conductor, self._builder, host, owner)
+        self._busy = InFlight()
+        self._locks = InstanceLocks()
+        self._builds = ThreadPoolExecutor(cfg.CONF.compute.max_concurrent_builds, "build")
+        self._others = ThreadPoolExecutor(_ACTION_WORKERS, "action")
+
+    def build(self, ctxt: RequestContext, work_id: str) -> None:
+        """Step 8: take the build; a worker does the rest."""
+        with step(8) as span:
+            work = self._take(ctxt, work_id)
+            if work is not None:
+                span.set_attribute("minova.instance", work.instance_uuid)
+        if work is not None:
+            cancelled = self._locks.announce_build(work.instance_uuid)
+            self._submit(self._builds, work, lambda: self._builder.build(ctxt, work, cancelled))
+
+    def run(self, ctxt: RequestContext, work_id: str) -> None:
+        """Take any other action."""
+        work = self._take(ctxt, work_id)
+        if work is not None:
+            if work.action in _DELETES:
+                self._locks.cancel_build(work.instance_uuid)
+            self._submit(self._others, work, lambda: self._actions.run(ctxt, work))
+
+    def console_output(self, ctxt: RequestContext, uuid: str, lines: int | None) -> str:
+        """The end of the console log, as text."""
+        instance = self._conductor.instance_get(ctxt, uuid)
+        text = self._driver.console_output(instance).decode("utf-8", "replace")
+        if lines is None or lines < 0:
+            return text
+        return "".join(text.splitlines(keepends=True)[-lines:]) if lines else ""
+
+    def renew_leases(self, ctxt: RequestContext) -> None:
+        """Keep what this process works on."""
+        ids = self._busy.ids()
+        if ids:
+            self._conductor.renew_leases(ctxt, self.owner, ids)
+
+    def is_busy_with(self, instance_uuid: str) -> bool:
+        """Whether a build or an action of the instance runs here now."""
+        return self._locks.is_held(instance_uuid)
+
+    def stop(self) -> None:
+        """Finish what runs, start nothing more."""
+        self._builds.shutdown(wait=True, cancel_futures=True)
+        self._others.shutdown(wait=True, cancel_futures=True)
+
+    def _take(self, ctxt: RequestContext, work_id: str) -> Work | None:
+        if not self._busy.add(work_id):
+            return None
+        work = None
+        try:
+            work = self._conductor.take_work(ctxt, work_id, self.owner)
+        finally:
+            if work is None:
+                self._busy.discard(work_id)
+        return work
+
+    def _submit(self, pool: ThreadPoolExecutor, work: Work, act: Callable[[], None]) -> None:
+        """Run `act` in `pool`, in this trace, alone with its instance."""
+
+        def alone() -> None:
+            try:
+                with self._locks.hold(work.instance_uuid):
+                    act()
+            except errors.MinovaError as error:
+                LOG.error("instance %s: %s", work.instance_uuid, error.message)
+            except Exception:
+                LOG.exception("%s of instance %s broke", work.action, work.instance_uuid)
+            finally:
+                self._busy.discard(work.id)
+
+        pool.submit(contextvars.copy_context().run, alone)
+
+
+class InstanceLocks:
+    """One lock per instance in use, and the builds that a delete may cancel."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._locks: dict[str, tuple[threading.Lock, int]] = {}
+        self._builds: dict[str, threading.Event] = {}
+
+    def announce_build(self, uuid: str) -> threading.Event:
+        """An event that `cancel_build` sets."""
+        with self._guard:
+            return self._builds.setdefault(uuid, threading.Event())
+
+    def cancel_build(self, uuid: str) -> None:
+        """Tell a build of the instance, if there is one, to stop soon."""
+        with self._guard:
+            event = self._builds.get(uuid)
+        if event is not None:
+            event.set()
+
+    def is_held(self, uuid: str) -> bool:
+        with self._guard:
+            return uuid in self._locks
+
+    @contextmanager
+    def hold(self, uuid: str) -> Iterator[None]:
+        """Alone with the instance for the block."""
+        with self._guard:
+            lock, users = self._locks.get(uuid, (threading.Lock(), 0))
+            self._locks[uuid] = (lock, users + 1)
+        try:
+            with lock:
+                yield
+        finally:
+            with self._guard:
+                lock, users = self._locks[uuid]
+                if users > 1:
+                    self._locks[uuid] = (lock, users - 1)
+                else:
+                    del self._locks[uuid]
+                    self._builds.pop(uuid, None)
