@@ -1,0 +1,1 @@
+"""One entry point per process, and `minova`, the operator's command."""
