@@ -91,9 +91,9 @@ def trace(process: str) -> list[Service]:
         return []
     from minova.xray import recorder
 
-    processor = recorder.processor()
-    tracing.setup(process, processor, *recorder.otlp_processors())
-    return [processor]
+    carrier = recorder.Recorder(process)
+    tracing.setup(process, recorder.sampler(), carrier, *recorder.otlp_processors())
+    return [carrier]
 
 
 def serve(program: str, ready: Callable[[], None] | None = None) -> None:

@@ -18,6 +18,7 @@ from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.sampling import Sampler
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
@@ -28,13 +29,14 @@ _tracer = trace.get_tracer("minova")
 _PACKAGE = Path(__file__).resolve().parent.parent.parent
 
 
-def setup(process: str, *processors: SpanProcessor) -> None:
+def setup(process: str, sampler: Sampler, *processors: SpanProcessor) -> None:
     """Start recording in this process; call once, before services start.
 
-    `process` names it in every span (`minova-compute`, `minova run`). Each
-    processor sees every span's start and end.
+    `process` names it in every span (`minova-compute`, `minova run`). The
+    sampler decides which traces are recorded; each processor sees the start
+    and end of their spans.
     """
-    provider = TracerProvider(resource=Resource({"service.name": process}))
+    provider = TracerProvider(sampler=sampler, resource=Resource({"service.name": process}))
     for processor in processors:
         provider.add_span_processor(processor)
     trace.set_tracer_provider(provider)
@@ -101,3 +103,10 @@ def inject(carrier: MutableMapping[str, str]) -> None:
 def extract(carrier: Mapping[str, str]) -> otel_context.Context:
     """The context to use as `parent` for what `carrier` brought."""
     return _propagator.extract(carrier)
+
+
+def carrier() -> dict[str, str]:
+    """The current trace as a dict, to be kept with work that outlives its message."""
+    values: dict[str, str] = {}
+    inject(values)
+    return values

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from oslo_config import cfg
 
-from minova.common import errors
+from minova.common import errors, tracing
 from minova.common.context import RequestContext
 from minova.compute.rpcapi import ComputeAPI
 from minova.conductor.launch import Launcher
@@ -72,7 +72,9 @@ class Recovery:
             self._fail(entry, f"it was given up after {entry.attempts} attempts")
             return
         recover = _STAGES[entry.stage]
-        recover(self, ctxt, entry)
+        # The work goes on in the trace it began in.
+        with tracing.span("recover", parent=tracing.extract(entry.context.get("trace") or {})):
+            recover(self, ctxt, entry)
 
     def _schedule(self, ctxt: RequestContext, entry: Work) -> None:
         self._launcher.launch(ctxt, entry.id)

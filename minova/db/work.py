@@ -13,6 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from minova.common import tracing
 from minova.db import tables
 from minova.db.engine import Database, retried
 from minova.model.instance import utcnow
@@ -53,7 +54,7 @@ def add(
         lease_until=now + dt.timedelta(seconds=lease_seconds),
         attempts=0,
         request=request,
-        context=context,
+        context={**context, "trace": tracing.carrier()},
         action_id=action_id,
         created_at=now,
     )

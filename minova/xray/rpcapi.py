@@ -1,0 +1,22 @@
+"""The collector's door: topic `xray`.
+
+1.0: add_spans
+"""
+
+from minova.common import rpc
+from minova.common.context import RequestContext
+from minova.xray.record import SpanRecord
+
+TOPIC = "xray"
+VERSION = "1.0"
+
+
+class XrayAPI:
+    """What every process tells the collector."""
+
+    def __init__(self) -> None:
+        self._client = rpc.Client(TOPIC, VERSION)
+
+    def add_spans(self, ctxt: RequestContext, spans: list[SpanRecord]) -> None:
+        """Spans that started or ended. A cast; lost ones are lost."""
+        self._client.cast(ctxt, "add_spans", spans=spans)

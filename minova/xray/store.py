@@ -1,0 +1,123 @@
+"""The bounded store of spans: one SQLite file, written by the collector, read by anybody."""
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from minova.common import errors
+from minova.xray.record import SpanRecord
+
+_COLUMNS = (
+    *("span_id", "trace_id", "parent_id", "name", "process", "service", "code", "transport"),
+    *("start", "end", "ok", "reason", "step", "instance", "server_name", "audit_id"),
+    "attributes",
+)
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS spans (
+    span_id TEXT PRIMARY KEY, trace_id TEXT, parent_id TEXT, name TEXT, process TEXT,
+    service TEXT, code TEXT, transport TEXT, start INTEGER, "end" INTEGER, ok INTEGER,
+    reason TEXT, step INTEGER, instance TEXT, server_name TEXT, audit_id TEXT, attributes TEXT
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS spans_trace ON spans (trace_id);
+CREATE INDEX IF NOT EXISTS spans_instance ON spans (instance) WHERE instance IS NOT NULL;
+CREATE INDEX IF NOT EXISTS spans_name ON spans (server_name) WHERE server_name IS NOT NULL;
+CREATE INDEX IF NOT EXISTS spans_audit ON spans (audit_id) WHERE audit_id IS NOT NULL;
+CREATE INDEX IF NOT EXISTS spans_start ON spans (start);
+"""
+_TRIM_EVERY = 5000
+
+
+class Store:
+    """Spans by id. `most` spans are kept; the oldest go first."""
+
+    def __init__(self, path: Path, most: int) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+        self._most = most
+        self._lock = threading.Lock()
+        self._since_trim = 0
+        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=30)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=OFF")
+        self._db.executescript(_SCHEMA)
+
+    def add(self, spans: Iterable[SpanRecord]) -> None:
+        """Keep spans; the end of one replaces its start."""
+        rows = [_row_of(span) for span in spans]
+        marks = ", ".join("?" * len(_COLUMNS))
+        names = ", ".join(f'"{name}"' for name in _COLUMNS)
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            # A start that arrives after its end must not hide it.
+            self._db.executemany(
+                f"INSERT INTO spans ({names}) VALUES ({marks}) ON CONFLICT (span_id) DO UPDATE SET "
+                + ", ".join(f'"{name}" = excluded."{name}"' for name in _COLUMNS[1:])
+                + ' WHERE excluded."end" IS NOT NULL',
+                rows,
+            )
+            self._since_trim += len(rows)
+            if self._since_trim >= _TRIM_EVERY:
+                self._since_trim = 0
+                self._db.execute(
+                    "DELETE FROM spans WHERE start < (SELECT start FROM spans "
+                    "ORDER BY start DESC LIMIT 1 OFFSET ?)",
+                    (self._most,),
+                )
+            self._db.execute("COMMIT")
+
+    def close(self) -> None:
+        with self._lock:
+            self._db.close()
+
+
+def _row_of(span: SpanRecord) -> tuple[Any, ...]:
+    values = vars(span) | {"attributes": json.dumps(span.attributes)}
+    return tuple(values[name] for name in _COLUMNS)
+
+
+class Reader:
+    """Looks into a store without writing; errors.NotFound if there is none."""
+
+    def __init__(self, path: Path) -> None:
+        if not path.exists():
+            raise errors.NotFound("No span has been recorded yet; launch a server first.")
+        self._db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)
+        self._db.row_factory = sqlite3.Row
+
+    def close(self) -> None:
+        self._db.close()
+
+    def resolve(self, server: str) -> str:
+        """The uuid of the newest launch of a server called, or whose uuid is, `server`."""
+        row = self._db.execute(
+            "SELECT instance FROM spans WHERE (instance = ?1 OR server_name = ?1) "
+            "AND instance IS NOT NULL ORDER BY start DESC LIMIT 1",
+            (server,),
+        ).fetchone()
+        if row is None:
+            raise errors.NotFound(
+                f"No launch of a server {server} is recorded; `openstack server list` has the names."
+            )
+        return str(row["instance"])
+
+    def steps(self, instance: str) -> list[SpanRecord]:
+        """The step spans of a launch, and the authentication behind it, oldest first."""
+        spans = self._select("instance = ? AND step IS NOT NULL", instance)
+        audits = {span.audit_id for span in spans if span.audit_id}
+        marks = ", ".join("?" * len(audits))
+        return self._select(f"audit_id IN ({marks}) AND step = 1", *audits) + spans
+
+    def trace(self, trace_id: str) -> list[SpanRecord]:
+        """Every span of a trace, oldest first."""
+        return self._select("trace_id = ?", trace_id)
+
+    def _select(self, where: str, *values: Any) -> list[SpanRecord]:
+        rows = self._db.execute(f"SELECT * FROM spans WHERE {where} ORDER BY start", values)
+        return [
+            SpanRecord(
+                **{**dict(r), "ok": bool(r["ok"]), "attributes": json.loads(r["attributes"])}
+            )
+            for r in rows
+        ]
