@@ -77,7 +77,10 @@ class RequestedNetwork:
 @record
 @dataclass(frozen=True)
 class FixedIP:
-    """An address of an interface, with what its subnet says."""
+    """An address of an interface, with what its subnet says.
+
+    Without `dhcp` the guest has to be told its address by the metadata.
+    """
 
     address: str
     subnet_cidr: str
@@ -85,6 +88,7 @@ class FixedIP:
     gateway: str | None = None
     dns: list[str] = field(default_factory=list)
     subnet_id: str | None = None
+    dhcp: bool = True
 
 
 @record
