@@ -4,6 +4,7 @@ import faulthandler
 import importlib
 import logging
 import signal
+import sys
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -97,8 +98,8 @@ def trace(process: str) -> list[Service]:
 
 
 def serve(program: str, ready: Callable[[], None] | None = None) -> None:
-    """Run one program until it is told to stop."""
-    configure(program)
+    """Run one program until it is told to stop; `--config-file` and such on its command line."""
+    configure(program, arguments=sys.argv[1:])
     parts = [*trace(PROGRAMS[program][0]), *services_of([program])]
     LOG.info("%s %s starts", program, minova.__version__)
     service.run(parts, ready)

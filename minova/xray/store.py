@@ -98,7 +98,7 @@ class Reader:
         ).fetchone()
         if row is None:
             raise errors.NotFound(
-                f"No launch of a server {server} is recorded; `openstack server list` has the names."
+                f"No launch of a server {server} is recorded; see `openstack server list`."
             )
         return str(row["instance"])
 
