@@ -24,28 +24,31 @@ class NetworkAgentAPI:
         port: PortWiring,
         network: NetworkWiring,
         groups: list[GroupWiring],
+        timeout: float = 30,
     ) -> None:
         """Make bridge, DHCP, metadata and filter rules ready, before the tap exists.
 
-        A call of at most 30 s; idempotent. Raises the agent's domain error, or
+        A call of at most `timeout` seconds; idempotent. Raises the agent's domain error, or
         `errors.Timeout` when the host has no living agent.
         """
         self._client.call(
             ctxt,
             "ensure_port",
             server=host,
-            timeout=30,
+            timeout=timeout,
             port=port,
             network=network,
             groups=groups,
         )
 
-    def remove_port(self, ctxt: RequestContext, host: str, port_id: str) -> None:
+    def remove_port(
+        self, ctxt: RequestContext, host: str, port_id: str, timeout: float = 30
+    ) -> None:
         """Take away all that belongs to the port, and its network's when it was the last.
 
-        A call of at most 30 s; idempotent.
+        A call of at most `timeout` seconds; idempotent.
         """
-        self._client.call(ctxt, "remove_port", server=host, timeout=30, port_id=port_id)
+        self._client.call(ctxt, "remove_port", server=host, timeout=timeout, port_id=port_id)
 
     def refresh(self, ctxt: RequestContext) -> None:
         """Every agent: fetch `host_state` again and apply the difference. A fanout cast."""

@@ -1,0 +1,200 @@
+"""Ports meet hosts: the server makes a host's agent ready before it answers.
+
+The database changes first, then the agent is asked, outside any transaction.
+What an agent missed (it was dead, a cast was lost) it finds out by itself
+from `host_state`, so nothing here has to be repeated.
+"""
+
+import logging
+import threading
+import time
+from typing import Any
+
+from minova.common import context, service, tracing
+from minova.common.context import RequestContext
+from minova.companions.network import wiring
+from minova.companions.network.agent.rpcapi import NetworkAgentAPI
+from minova.companions.network.queries import agents, groups, networks, ports, subnets
+from minova.db.engine import Database
+
+LOG = logging.getLogger(__name__)
+Row = dict[str, Any]
+
+BRIDGE = "bridge"
+UNBOUND = "unbound"
+FAILED = "binding_failed"
+# Seconds an agent has to make a port ready; one that does not report gets less.
+ENSURE_TIMEOUT = 30
+REMOVE_TIMEOUT = 10
+DEAD_TIMEOUT = 5
+
+
+class Refresher(service.Service):
+    """Tells all agents to look at `host_state` again, once for many changes.
+
+    The first `request` of a quiet time goes out after `settle` seconds, the
+    next one no sooner than `gap` seconds later.
+    """
+
+    def __init__(self, agent: NetworkAgentAPI, settle: float = 0.02, gap: float = 1.0) -> None:
+        self._agent, self._settle, self._gap = agent, settle, gap
+        self._lock = threading.Lock()
+        self._wanted = threading.Event()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def request(self) -> None:
+        """Something changed for hosts. Returns at once."""
+        self._wanted.set()
+        self.start()
+
+    def start(self) -> None:
+        """Begin to send; a WSGI server that starts no services gets there by `request`."""
+        with self._lock:
+            if self._thread is None:
+                self._stopping.clear()
+                self._thread = threading.Thread(
+                    target=self._run, name="network-refresh", daemon=True
+                )
+                self._thread.start()
+
+    def stop(self) -> None:
+        with self._lock:
+            thread, self._thread = self._thread, None
+        if thread is not None:
+            self._stopping.set()
+            self._wanted.set()
+            thread.join(timeout=10)
+            self._wanted.clear()
+
+    def _run(self) -> None:
+        context.set_service("network")
+        while True:
+            self._wanted.wait()
+            if self._stopping.is_set():
+                return
+            time.sleep(self._settle)
+            self._wanted.clear()
+            try:
+                self._agent.refresh(context.service_context())
+            except Exception:
+                LOG.exception("telling the network agents to refresh failed")
+            if self._stopping.wait(self._gap):
+                return
+
+
+class Binder:
+    """Brings a port's changes to the hosts that have to know."""
+
+    def __init__(self, db: Database, agent: NetworkAgentAPI, refresher: Refresher) -> None:
+        self._db, self._agent, self._refresher = db, agent, refresher
+
+    def created(self, ctxt: RequestContext, port: Row) -> Row:
+        """After the commit of a new port: its host is ready, or its binding failed.
+
+        Returns the port as it is then.
+        """
+        if port["host"]:
+            port = self._ensure(ctxt, port)
+        self._tell_others(port["security_groups"], except_host=port["host"] or None)
+        return port
+
+    def updated(self, ctxt: RequestContext, before: Row, port: Row) -> Row:
+        """After the commit of a changed port; like `created`."""
+        retry = before["vif_type"] == FAILED and port["vif_type"] == BRIDGE
+        if port["host"] and (retry or port["host"] != before["host"]):
+            port = self._ensure(ctxt, port)
+        if before["host"] and _differs(before, port):
+            self._refresher.request()
+        else:
+            changed = set(before["security_groups"]) | set(port["security_groups"])
+            if _membership(before) != _membership(port):
+                self._tell_others(changed)
+        return port
+
+    def deleted(self, ctxt: RequestContext, port: Row) -> None:
+        """After the commit of a deletion. A dead agent delays it by a few seconds at most."""
+        if port["host"]:
+            with self._db.reading() as connection:
+                alive = agents.is_alive(connection, port["host"])
+            timeout = REMOVE_TIMEOUT if alive else DEAD_TIMEOUT
+            try:
+                self._agent.remove_port(ctxt, port["host"], port["id"], timeout=timeout)
+            except Exception as error:
+                # It finds out from host_state that the port is gone.
+                LOG.warning(
+                    "agent of %s did not remove port %s: %s",
+                    port["host"],
+                    port["id"],
+                    _reason(error),
+                )
+        self._tell_others(port["security_groups"])
+
+    def rules_changed(self, group_ids: list[str]) -> None:
+        """Rules of groups came or went: tell the agents when a bound port uses them."""
+        with self._db.reading() as connection:
+            wanted = groups.is_on_a_host(connection, group_ids)
+        if wanted:
+            self._refresher.request()
+
+    def refresh(self) -> None:
+        """Networks or subnets changed."""
+        self._refresher.request()
+
+    def _ensure(self, ctxt: RequestContext, port: Row) -> Row:
+        with tracing.span(f"bind port {port['id']}", host=port["host"]):
+            with self._db.reading() as connection:
+                alive = agents.is_alive(connection, port["host"])
+                network = wiring.network_wiring(
+                    networks.get(connection, port["network_id"]),
+                    subnets.of_network(connection, port["network_id"]),
+                )
+                group_wirings = wiring.group_wirings(connection, port["security_groups"])
+            try:
+                self._agent.ensure_port(
+                    ctxt,
+                    port["host"],
+                    wiring.port_wiring(port),
+                    network,
+                    group_wirings,
+                    timeout=ENSURE_TIMEOUT if alive else DEAD_TIMEOUT,
+                )
+            except Exception as error:
+                LOG.warning(
+                    "binding port %s on %s failed: %s", port["id"], port["host"], _reason(error)
+                )
+                tracing.annotate(reason=_reason(error))
+                ports.set_columns(self._db, port["id"], vif_type=FAILED, status="DOWN")
+                return {**port, "vif_type": FAILED, "status": "DOWN"}
+        return port
+
+    def _tell_others(self, group_ids: list[str] | set[str], except_host: str | None = None) -> None:
+        with self._db.reading() as connection:
+            watched = groups.is_member_watched(connection, group_ids, except_host)
+        if watched:
+            self._refresher.request()
+
+
+def _membership(port: Row) -> tuple[Any, ...]:
+    return set(port["security_groups"]), sorted(f["ip_address"] for f in port["fixed_ips"])
+
+
+# What an agent knows of a port; a change of another column is none of its business.
+_WIRED = (
+    "host",
+    "mac_address",
+    "fixed_ips",
+    "security_groups",
+    "port_security_enabled",
+    "allowed_address_pairs",
+    "dns_name",
+    "device_id",
+)
+
+
+def _differs(before: Row, port: Row) -> bool:
+    return any(before[name] != port[name] for name in _WIRED)
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "message", None) or f"{type(error).__name__}: {error}"
