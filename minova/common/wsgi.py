@@ -93,7 +93,8 @@ def build(app: App) -> auth.WSGIApp:
     api.set_error_serializer(lambda req, resp, error: None)
     for path, routes in _by_path(app.routes).items():
         api.add_route(path, _Resource(app, routes))
-    api.add_error_handler(Exception, _Renderer(app))
+    # Named besides Exception, because falcon's own handler of it is the more special one.
+    api.add_error_handler((falcon.HTTPError, Exception), _Renderer(app))
     wsgi: auth.WSGIApp = api
     return _traced(app.name, auth.protect(wsgi, app.token_step) if app.auth else wsgi)
 
