@@ -1,17 +1,14 @@
 """A real identity service on a free port, over a bootstrapped SQLite file."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from oslo_config import cfg
 
-from minova.common.service import RestService
-from minova.companions.identity import app, bootstrap, keys, service
-from minova.companions.identity.keys import KeyRing
+from minova.companions.identity import bootstrap, keys, service
 from minova.db import engine
-from tests.functional.identity.server import Identity, plan
+from tests.functional.identity.server import Identity, plan, running
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -35,19 +32,8 @@ def bootstrapped(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def identity(bootstrapped: Path, tmp_path: Path) -> Iterator[Identity]:
-    folder = tmp_path / "identity"
-    shutil.copytree(bootstrapped, folder)
-    db = engine.Database(f"sqlite:///{folder}/identity.sqlite")
-    settings = app.Settings(public_endpoint="http://identity.example:5000", password_rounds=4)
-    wsgi = app.build(db, KeyRing(folder / "keys"), settings)
-    server = RestService("identity", wsgi, "127.0.0.1", 0, threads=4)
-    server.start()
-    identity = Identity(server.port, db, folder / "keys")
-    bootstrap.bootstrap(db, plan(identity.url))
-    yield identity
-    identity.session.close()
-    server.stop()
-    db.dispose()
+    with running(bootstrapped, tmp_path / "identity") as identity:
+        yield identity
 
 
 @pytest.fixture

@@ -1,12 +1,17 @@
 """A running identity service and the ways a test talks to it."""
 
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import requests
 
-from minova.companions.identity import bootstrap
+from minova.common.service import RestService
+from minova.companions.identity import app, bootstrap
+from minova.companions.identity.keys import KeyRing
 from minova.db import engine
 
 PASSWORDS = {
@@ -99,3 +104,22 @@ class Identity:
 
 def in_project(name: str) -> dict[str, Any]:
     return {"project": {"name": name, "domain": {"id": "default"}}}
+
+
+@contextmanager
+def running(template: Path, folder: Path) -> Iterator[Identity]:
+    """A service on a free port over a copy, in `folder`, of a bootstrapped one's files."""
+    shutil.copytree(template, folder)
+    db = engine.Database(f"sqlite:///{folder}/identity.sqlite")
+    settings = app.Settings(public_endpoint="http://identity.example:5000", password_rounds=4)
+    wsgi = app.build(db, KeyRing(folder / "keys"), settings)
+    server = RestService("identity", wsgi, "127.0.0.1", 0, threads=4)
+    server.start()
+    identity = Identity(server.port, db, folder / "keys")
+    bootstrap.bootstrap(db, plan(identity.url))
+    try:
+        yield identity
+    finally:
+        identity.session.close()
+        server.stop()
+        db.dispose()

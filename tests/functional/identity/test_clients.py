@@ -103,7 +103,9 @@ def test_the_admin_runs_the_cloud_with_the_openstack_command(identity: Identity)
             "project list -f json",
         ],
     )
-    shown = [json.loads(out) if out.strip().startswith(("{", "[")) else out for out in outputs]
+    shown: list[Any] = [
+        json.loads(out) if out.strip().startswith(("{", "[")) else out for out in outputs
+    ]
     assert len(shown[0]["id"]) < 255
     assert {project["Name"] for project in shown[1]} == {"admin", "demo", "service"}
     assert [(row["Role"], row["Project"]) for row in shown[5]] == [("member", "p2@Default")]
