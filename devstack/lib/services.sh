@@ -1,0 +1,169 @@
+# shellcheck shell=bash
+# Start and stop: systemd where it runs, supervisord where it does not.
+
+PLAIN_PROGRAMS=(identity image network volume xray conductor scheduler api)
+HOST_PROGRAMS=(network-agent compute)
+
+has_systemd() { [[ -d /run/systemd/system ]]; }
+supervisorctl() { "$VENV/bin/supervisorctl" -c "$CONFIG_PATH/supervisord.conf" "$@"; }
+
+units() {
+    if [[ $PROFILE == embedded ]]; then
+        echo minova.service
+        return
+    fi
+    local name
+    for name in "${PLAIN_PROGRAMS[@]}"; do echo "minova@$name.service"; done
+    for name in "${HOST_PROGRAMS[@]}"; do echo "minova-host@$name.service"; done
+}
+
+make_user_and_folders() {
+    if [[ $PROFILE == full ]] && ! getent passwd minova >/dev/null; then
+        useradd --system --user-group --home-dir "$STATE_PATH" --no-create-home --shell /usr/sbin/nologin minova
+        usermod -a -G kvm minova
+        touch "$STATE_PATH/made-user"
+    fi
+    local owner=root folder
+    [[ $PROFILE == embedded ]] || owner=minova
+    install -d -m 0755 "$STATE_PATH" "$LOG_PATH" "$CONFIG_PATH"
+    for folder in db identity images xray; do
+        install -d -m 0750 -o "$owner" -g "$owner" "$STATE_PATH/$folder"
+    done
+    # QEMU's user reaches disks and exports below these.
+    install -d -m 0751 -o "$owner" -g "$owner" "$STATE_PATH/volumes"
+    install -d -m 0751 "$STATE_PATH/instances" "$STATE_PATH/network"
+    [[ $PROFILE == embedded ]] || { chgrp minova "$LOG_PATH" && chmod 0775 "$LOG_PATH"; }
+    install -d -m 0755 -o "$owner" -g "$owner" /run/minova
+}
+
+start_libvirt() {
+    prepare_qemu_conf
+    if has_systemd; then
+        systemctl enable --now -q libvirtd.service
+    else
+        write_supervisord_conf
+        start_supervisord
+        local name
+        for name in virtlogd libvirtd; do
+            pgrep -x "$name" >/dev/null || supervisorctl start "$name"
+        done
+    fi
+    wait_for "libvirt answers" 30 virsh -c qemu:///system version
+}
+
+# In a container the cgroup tree is read-only, and libvirt has to be told.
+prepare_qemu_conf() {
+    local conf=/etc/libvirt/qemu.conf
+    if ! mkdir /sys/fs/cgroup/minova-probe 2>/dev/null && ! mkdir /sys/fs/cgroup/cpu/minova-probe 2>/dev/null; then
+        grep -q '^# minova: ' "$conf" ||
+            printf '# minova: cgroups are read-only here\ncgroup_controllers = [ ]\n' >>"$conf"
+    fi
+    rmdir /sys/fs/cgroup/minova-probe /sys/fs/cgroup/cpu/minova-probe 2>/dev/null || true
+}
+
+# wait_for WHAT SECONDS COMMAND…: until the command succeeds.
+wait_for() {
+    local what=$1 deadline=$((SECONDS + $2))
+    shift 2
+    until "$@" >/dev/null 2>&1; do
+        ((SECONDS < deadline)) || { echo "waited in vain: $what" && "$@"; return 1; }
+        sleep 0.2
+    done
+}
+
+start_services() {
+    if has_systemd; then
+        local unit
+        for unit in minova.service minova@.service minova-host@.service minova.target; do
+            sed "s|@VENV@|$VENV|g; s|@STATE_PATH@|$STATE_PATH|g; s|@LOG_PATH@|$LOG_PATH|g" \
+                "$TOP/etc/systemd/$unit" >"/etc/systemd/system/$unit"
+        done
+        systemctl daemon-reload
+        mapfile -t wanted < <(units)
+        [[ $PROFILE == embedded ]] || systemctl enable -q minova.target
+        systemctl enable -q "${wanted[@]}"
+        systemctl restart "${wanted[@]}"
+    else
+        supervisorctl restart minova:\* || supervisorctl start minova:\*
+    fi
+    wait_for "identity answers on port $IDENTITY_PORT" 60 port_open "$IDENTITY_PORT"
+    wait_for "nova-api answers on port $COMPUTE_PORT" 60 port_open "$COMPUTE_PORT"
+}
+
+port_open() { (exec 3<>"/dev/tcp/$LISTEN/$1") 2>/dev/null; }
+
+stop_services() {
+    if has_systemd; then
+        mapfile -t known < <(systemctl list-unit-files --no-legend 'minova*' | awk '{ print $1 }' | grep -v '@\.service$' || true)
+        mapfile -t running < <(systemctl list-units --all --no-legend --plain 'minova*' | awk '{ print $1 }' || true)
+        ((${#known[@]} + ${#running[@]} == 0)) || systemctl disable --now -q "${known[@]}" "${running[@]}" 2>/dev/null || true
+        rm -f /etc/systemd/system/minova.service /etc/systemd/system/minova{,-host}@.service /etc/systemd/system/minova.target
+        systemctl daemon-reload
+    elif [[ -S /run/minova-supervisor.sock ]]; then
+        supervisorctl stop minova:\* >/dev/null || true
+    fi
+}
+
+start_supervisord() {
+    if supervisorctl pid >/dev/null 2>&1; then
+        supervisorctl reread >/dev/null
+        supervisorctl update
+    else
+        "$VENV/bin/supervisord" -c "$CONFIG_PATH/supervisord.conf"
+        wait_for "supervisord answers" 20 supervisorctl pid
+    fi
+}
+
+write_supervisord_conf() {
+    local names=() name
+    if [[ $PROFILE == embedded ]]; then
+        names=(minova-run)
+    else
+        for name in "${PLAIN_PROGRAMS[@]}" "${HOST_PROGRAMS[@]}"; do names+=("minova-$name"); done
+    fi
+    {
+        cat <<CONF
+[supervisord]
+logfile = $LOG_PATH/supervisord.log
+pidfile = /run/minova-supervisord.pid
+minfds = 65536
+[unix_http_server]
+file = /run/minova-supervisor.sock
+chmod = 0700
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
+[supervisorctl]
+serverurl = unix:///run/minova-supervisor.sock
+CONF
+        program virtlogd "/usr/sbin/virtlogd" root
+        program libvirtd "/usr/sbin/libvirtd" root
+        if [[ $PROFILE == full ]]; then
+            program mariadb "/usr/sbin/mariadbd --user=mysql" root
+            program rabbitmq "/usr/sbin/rabbitmq-server" root
+        fi
+        local listed
+        listed=$(IFS=, && echo "${names[*]}")
+        printf '[group:minova]\nprograms = %s\n' "$listed"
+        if [[ $PROFILE == embedded ]]; then
+            program minova-run "$VENV/bin/minova run" root
+        else
+            for name in "${PLAIN_PROGRAMS[@]}"; do program "minova-$name" "$VENV/bin/minova-$name" minova; done
+            for name in "${HOST_PROGRAMS[@]}"; do program "minova-$name" "$VENV/bin/minova-$name" root; done
+        fi
+    } >"$CONFIG_PATH/supervisord.conf"
+}
+
+program() {
+    cat <<CONF
+[program:$1]
+command = $2
+user = $3
+autostart = false
+autorestart = true
+startsecs = 1
+startretries = 20
+stopwaitsecs = 30
+stdout_logfile = $LOG_PATH/$1.out
+redirect_stderr = true
+CONF
+}
