@@ -14,5 +14,11 @@ OPTIONS = {
         cfg.IntOpt(
             "max_image_size_mib", default=65536, min=1, help="Largest upload accepted, MiB."
         ),
+        cfg.IntOpt(
+            "max_virtual_size_gib",
+            default=1024,
+            min=1,
+            help="Largest disk an image may describe, GiB; an upload that claims more is refused.",
+        ),
     ]
 }
