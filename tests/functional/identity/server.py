@@ -1,5 +1,6 @@
 """A running identity service and the ways a test talks to it."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import requests
+import sqlalchemy as sa
 
 from minova.common.service import RestService
-from minova.companions.identity import app, bootstrap
+from minova.companions.identity import app, bootstrap, service, tables
 from minova.companions.identity.keys import KeyRing
 from minova.db import engine
 
+# The URL of a database of another kind, whose identity tables the tests may drop.
+OTHER_DATABASE = "MINOVA_TEST_IDENTITY_DB"
 PASSWORDS = {
     "admin": "admin-pässword",
     "demo": "demo-password",
@@ -110,7 +114,12 @@ def in_project(name: str) -> dict[str, Any]:
 def running(template: Path, folder: Path) -> Iterator[Identity]:
     """A service on a free port over a copy, in `folder`, of a bootstrapped one's files."""
     shutil.copytree(template, folder)
-    db = engine.Database(f"sqlite:///{folder}/identity.sqlite")
+    db = engine.Database(os.environ.get(OTHER_DATABASE) or f"sqlite:///{folder}/identity.sqlite")
+    if not db.is_sqlite:
+        with db.transaction() as connection:
+            tables.metadata.drop_all(connection)
+            connection.execute(sa.text("DROP TABLE IF EXISTS alembic_version"))
+        engine.migrate(os.environ[OTHER_DATABASE], service.MIGRATIONS)
     settings = app.Settings(public_endpoint="http://identity.example:5000", password_rounds=4)
     wsgi = app.build(db, KeyRing(folder / "keys"), settings)
     server = RestService("identity", wsgi, "127.0.0.1", 0, threads=4)
