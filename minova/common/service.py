@@ -14,9 +14,10 @@ from typing import Any, Protocol
 
 from cheroot import wsgi as cheroot_wsgi
 
-from minova.common import context
+from minova.common import bodies, context
 
 LOG = logging.getLogger(__name__)
+_MAX_HEADERS = 64 * 1024
 
 
 class Service(Protocol):
@@ -35,6 +36,8 @@ class RestService:
         self._server = cheroot_wsgi.Server(
             (host, port), app, numthreads=threads, server_name=name, request_queue_size=128
         )
+        self._server.gateway = bodies.Gateway
+        self._server.max_request_header_size = _MAX_HEADERS
         self._server.shutdown_timeout = 5
         self._server.error_log = self._log  # type: ignore[method-assign]
         self._thread: threading.Thread | None = None

@@ -13,13 +13,14 @@ from typing import Any
 import falcon
 import pytest
 import requests
+from oslo_config import cfg
+
 from minova.common.context import RequestContext
 from minova.common.service import RestService
 from minova.companions.image import app, service
 from minova.companions.image.store import Store
 from minova.companions.image.transfer import Limits, Transfers
 from minova.db import engine
-from oslo_config import cfg
 
 MIB = 1024**2
 OCTETS = {"Content-Type": "application/octet-stream"}
