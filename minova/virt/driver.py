@@ -131,8 +131,11 @@ class Driver(Protocol):
     def reboot(self, instance: Instance, vifs: list[VIF], hard: bool, timeout: int = 60) -> None:
         """Soft: ACPI, then hard if the guest has not reacted within `timeout` seconds."""
 
-    def attach_volume(self, instance: Instance, device: BlockDevice) -> None:
-        """Plug a connected volume into the guest, running or not."""
+    def attach_volume(self, instance: Instance, device: BlockDevice) -> str:
+        """Plug a connected volume into the guest, running or not; its name there (`/dev/vdb`).
+
+        Raises errors.Conflict when the `device_name` asked for is taken.
+        """
 
     def detach_volume(self, instance: Instance, device: BlockDevice) -> None:
         """Unplug it, and return when the guest has let go. Raises errors.Conflict if it won't."""

@@ -1,0 +1,1 @@
+"""Domain XML: one small builder per topic, put in order by `builder`."""

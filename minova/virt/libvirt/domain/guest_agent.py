@@ -1,0 +1,10 @@
+"""The channel of the QEMU guest agent, for images that say they have one."""
+
+from minova.virt.libvirt.domain.element import Element, add, devices
+from minova.virt.libvirt.domain.spec import DomainSpec
+
+
+def build(spec: DomainSpec, domain: Element) -> None:
+    if spec.guest_agent:
+        channel = add(devices(domain), "channel", type="unix")
+        add(channel, "target", type="virtio", name="org.qemu.guest_agent.0")

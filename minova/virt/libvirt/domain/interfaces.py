@@ -1,0 +1,44 @@
+"""Network interfaces: a tap on a bridge that stands, with its filter rules, before the tap does."""
+
+from xml.etree import ElementTree
+
+from minova.model.instance import VIF
+from minova.virt.libvirt.domain.element import Element, add, devices
+from minova.virt.libvirt.domain.spec import DomainSpec
+
+
+def build(spec: DomainSpec, domain: Element) -> None:
+    for vif in spec.interfaces:
+        devices(domain).append(element(vif))
+
+
+def element(vif: VIF) -> Element:
+    """One `<interface>`."""
+    top = ElementTree.Element("interface", {"type": "bridge"})
+    add(top, "mac", address=vif.mac_address)
+    add(top, "source", bridge=vif.bridge)
+    add(top, "target", dev=vif.tap)
+    add(top, "model", type="virtio")
+    if vif.mtu:
+        add(top, "mtu", size=vif.mtu)
+    return top
+
+
+def replaced(domain: Element, vifs: list[VIF]) -> str | None:
+    """The XML of a defined `domain` with its interfaces those of `vifs`; None if they are."""
+    parent = devices(domain)
+    present = parent.findall("interface")
+    if {_wiring(top) for top in present} == {_wiring(element(vif)) for vif in vifs}:
+        return None
+    for top in present:
+        parent.remove(top)
+    for vif in vifs:
+        parent.append(element(vif))
+    return ElementTree.tostring(domain, encoding="unicode")
+
+
+def _wiring(top: Element) -> tuple[str | None, ...]:
+    """What makes two interfaces the same: MAC, bridge, tap."""
+    wanted = (("mac", "address"), ("source", "bridge"), ("target", "dev"))
+    found = ((top.find(tag), name) for tag, name in wanted)
+    return tuple(None if child is None else child.get(name) for child, name in found)

@@ -1,0 +1,70 @@
+"""What a domain is made of, decided before any XML is written."""
+
+import datetime as dt
+from dataclasses import dataclass, field
+
+from minova.model.instance import VIF
+
+PC = "pc"
+Q35 = "q35"
+
+
+@dataclass(frozen=True)
+class Disk:
+    """A disk of the guest, `target` being its name there (`vda`).
+
+    Either a local file at `path`, or an NBD export `export` behind the unix
+    socket `socket`, or at `host`:`port`. `cdrom` puts it on the machine's
+    bus for CD-ROMs, read-only. `boot` is its place in the boot order.
+    """
+
+    target: str
+    format: str = "raw"
+    path: str = ""
+    export: str = ""
+    socket: str = ""
+    host: str = ""
+    port: int = 0
+    serial: str = ""
+    cache: str = "writeback"
+    readonly: bool = False
+    cdrom: bool = False
+    boot: int | None = None
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Whose guest it is, for the people who look at the host with virsh."""
+
+    server_name: str
+    flavor_name: str
+    flavor_memory_mb: int
+    flavor_vcpus: int
+    project_id: str
+    user_id: str
+    image_id: str | None
+    created_at: dt.datetime
+
+
+@dataclass(frozen=True)
+class DomainSpec:
+    """A whole domain. `virt_type` is `kvm` or `qemu`; `cpu_mode` None leaves QEMU's default."""
+
+    uuid: str
+    name: str
+    owner: Owner
+    virt_type: str
+    machine: str
+    memory_mb: int
+    vcpus: int
+    console_log: str
+    cpu_mode: str | None = None
+    tb_cache_mib: int | None = None
+    disks: list[Disk] = field(default_factory=list)
+    interfaces: list[VIF] = field(default_factory=list)
+    guest_agent: bool = False
+
+    @property
+    def is_q35(self) -> bool:
+        """Whether the machine is PCI Express, by QEMU's names (`q35`, `pc-q35-7.2`)."""
+        return Q35 in self.machine

@@ -1,0 +1,190 @@
+"""The driver that boots real guests: what compute asks, in the order in which a guest lives.
+
+Each method is short, because each subject has its own file: images and disks
+(`imagecache`, `disks`, `configdrive`), the domain XML (`domain/`), one
+running domain (`guest`), stopping (`power`), volumes (`volumes`), events
+(`watch`), and the connection under them all (`connection`).
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from xml.etree import ElementTree
+
+from oslo_config import cfg
+
+from minova.common import errors
+from minova.common.undo import Undo
+from minova.model import states, steps
+from minova.model.instance import VIF, BlockDevice, ImageMeta, Instance
+from minova.virt.driver import GuestFiles, HostResources, ImageSource, LifecycleEvent
+from minova.virt.libvirt import configdrive, consolelog, disks, power, resources, volumes
+from minova.virt.libvirt.connection import Connection
+from minova.virt.libvirt.disks import InstanceFolder
+from minova.virt.libvirt.domain import builder, interfaces, plan
+from minova.virt.libvirt.guest import Guest, all_guests
+from minova.virt.libvirt.imagecache import ImageCache
+from minova.virt.libvirt.kvmprobe import Verdict
+from minova.virt.libvirt.watch import Watch
+
+LOG = logging.getLogger(__name__)
+
+
+class LibvirtDriver:
+    """A `virt.driver.Driver` on libvirt and QEMU.
+
+    `probe` replaces the proof that KVM works, for tests on machines whose
+    KVM runs a boot sector but no ordinary kernel.
+    """
+
+    def __init__(self, probe: Callable[[], Verdict] | None = None) -> None:
+        conf = cfg.CONF.libvirt
+        self._probe = probe
+        self._instances = Path(conf.instances_path)
+        self._cache = ImageCache(self._instances / "_base")
+        self._watch = Watch(lambda uuid: self._guest(uuid).power_state())
+        self._connection = Connection(conf.connection_uri, self._watch)
+        self._accelerator_reason = ""
+
+    def start(self, on_event: Callable[[LifecycleEvent], None]) -> None:
+        conf = cfg.CONF.libvirt
+        self._accelerator_reason = resources.prove_accelerator(self._probe)
+        self._instances.mkdir(mode=0o711, parents=True, exist_ok=True)
+        self._connection.open()
+        self._connection.check_domain_type(conf.virt_type, conf.machine_type)
+        self._watch.start(on_event, self.instances())
+
+    def stop(self) -> None:
+        self._watch.stop()
+        self._connection.close()
+
+    def resources(self) -> HostResources:
+        facts = self._connection.facts()
+        return resources.describe(facts, self._instances, self._accelerator_reason)
+
+    def instances(self) -> dict[str, int]:
+        return all_guests(self._connection)
+
+    def power_state(self, instance: Instance) -> int:
+        return self._guest(instance.uuid).power_state()
+
+    def cache_image(self, source: ImageSource) -> None:
+        self._cache.fetch(source)
+
+    def make_disks(self, instance: Instance, image: ImageMeta | None) -> None:
+        folder = self._folder(instance.uuid)
+        base = None
+        if image is not None and not plan.boots_from_volume(instance.block_devices):
+            base = self._cache.base(image)
+            disks.check_size(instance, image, base)
+        folder.make()
+        if base is not None:
+            disks.make_root(folder, instance, base)
+        disks.make_ephemeral(folder, instance)
+        disks.make_swap(folder, instance)
+
+    def spawn(
+        self,
+        instance: Instance,
+        image: ImageMeta | None,
+        vifs: list[VIF],
+        block_devices: list[BlockDevice],
+        config_drive: GuestFiles | None,
+    ) -> None:
+        guest, folder = self._guest(instance.uuid), self._folder(instance.uuid)
+        with Undo() as undo:
+            with steps.step(15, instance=instance.uuid):
+                undo.push(self._unspawn, instance)
+                folder.make()
+                if config_drive is not None:
+                    configdrive.make(folder / disks.CONFIG, config_drive)
+                xml = self._xml(instance, image, vifs, block_devices)
+            with steps.step(16, instance=instance.uuid, accelerator=self._accelerator()):
+                with self._watch.expecting(instance.uuid, states.RUNNING):
+                    guest.start_new(xml)
+            undo.clear()
+
+    def destroy(self, instance: Instance) -> None:
+        self.destroy_leftover(instance.uuid)
+
+    def power_off(self, instance: Instance, timeout: int = 60) -> None:
+        with self._watch.expecting(instance.uuid, states.SHUTDOWN):
+            power.stop(self._guest(instance.uuid), self._watch, timeout)
+
+    def power_on(self, instance: Instance, vifs: list[VIF]) -> None:
+        guest = self._guest(instance.uuid)
+        with self._watch.expecting(instance.uuid, states.RUNNING):
+            if not guest.is_running():
+                self._start_with(guest, instance, vifs)
+
+    def reboot(self, instance: Instance, vifs: list[VIF], hard: bool, timeout: int = 60) -> None:
+        guest = self._guest(instance.uuid)
+        with self._watch.expecting(instance.uuid, states.RUNNING):
+            if not hard and power.soft_reboot(guest, self._watch, timeout):
+                return
+            guest.kill()
+            self._start_with(guest, instance, vifs)
+
+    def attach_volume(self, instance: Instance, device: BlockDevice) -> str:
+        return volumes.attach(self._guest(instance.uuid), instance, device)
+
+    def detach_volume(self, instance: Instance, device: BlockDevice) -> None:
+        volumes.detach(self._guest(instance.uuid), self._watch, instance, device)
+
+    def console_output(self, instance: Instance, max_bytes: int = 102400) -> bytes:
+        return consolelog.tail(self._folder(instance.uuid) / disks.CONSOLE, max_bytes)
+
+    def image_cache_sweep(self, in_use: Iterable[str], min_age: int) -> list[str]:
+        return self._cache.sweep(in_use, min_age, lambda: disks.backing_files(self._instances))
+
+    def leftovers(self, known: Iterable[str]) -> list[str]:
+        here = {*self.instances(), *disks.instance_uuids(self._instances)}
+        return sorted(here - set(known))
+
+    def destroy_leftover(self, uuid: str) -> None:
+        with self._watch.expecting(uuid, states.NOSTATE):
+            self._guest(uuid).forget()
+        self._watch.forget(uuid)
+        self._folder(uuid).remove()
+
+    def _guest(self, uuid: str) -> Guest:
+        return Guest(self._connection, uuid)
+
+    def _folder(self, uuid: str) -> InstanceFolder:
+        return InstanceFolder(self._instances, uuid)
+
+    def _accelerator(self) -> str:
+        return resources.ACCELERATORS[cfg.CONF.libvirt.virt_type]
+
+    def _xml(
+        self,
+        instance: Instance,
+        image: ImageMeta | None,
+        vifs: Sequence[VIF],
+        block_devices: Sequence[BlockDevice],
+    ) -> str:
+        folder = self._folder(instance.uuid)
+        return builder.build(plan.plan(instance, image, vifs, block_devices, folder))
+
+    def _unspawn(self, instance: Instance) -> None:
+        """Undo `spawn`: no domain, no config drive, no console log."""
+        with self._watch.expecting(instance.uuid, states.NOSTATE):
+            self._guest(instance.uuid).forget()
+        self._watch.forget(instance.uuid)
+        folder = self._folder(instance.uuid)
+        for name in (disks.CONFIG, disks.CONSOLE):
+            (folder / name).unlink(missing_ok=True)
+
+    def _start_with(self, guest: Guest, instance: Instance, vifs: list[VIF]) -> None:
+        """Start a guest that has ended, on the interfaces it has now."""
+        defined = guest.xml(live=False)
+        if defined is None:
+            # The domain is gone (the host was reinstalled, say), its disks are not.
+            if not self._folder(instance.uuid).path.exists():
+                raise errors.NotFound(resource="Guest", id=instance.uuid)
+            guest.start_new(self._xml(instance, None, vifs, instance.block_devices))
+            return
+        changed = interfaces.replaced(ElementTree.fromstring(defined), vifs)
+        if changed is not None:
+            guest.redefine(changed)
+        guest.start()

@@ -1,0 +1,190 @@
+"""One domain, by its uuid: everything we ask of it, each call idempotent.
+
+A `Guest` holds no libvirt object, because those die with their connection;
+every call looks the domain up anew.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import libvirt
+
+from minova.model import states
+from minova.virt.libvirt.connection import Connection
+from minova.virt.libvirt.domain.identity import NAMESPACE
+
+T = TypeVar("T")
+
+_POWER_STATES = {
+    libvirt.VIR_DOMAIN_NOSTATE: states.NOSTATE,
+    libvirt.VIR_DOMAIN_RUNNING: states.RUNNING,
+    libvirt.VIR_DOMAIN_BLOCKED: states.RUNNING,
+    libvirt.VIR_DOMAIN_PAUSED: states.POWER_PAUSED,
+    libvirt.VIR_DOMAIN_SHUTDOWN: states.RUNNING,  # it is on its way down, and still there
+    libvirt.VIR_DOMAIN_SHUTOFF: states.SHUTDOWN,
+    libvirt.VIR_DOMAIN_CRASHED: states.CRASHED,
+    libvirt.VIR_DOMAIN_PMSUSPENDED: states.POWER_SUSPENDED,
+}
+_ENDED = (states.NOSTATE, states.SHUTDOWN, states.CRASHED)
+_UNDEFINE = (
+    libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
+    | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+    | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
+    | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
+)
+_LIVE = libvirt.VIR_DOMAIN_AFFECT_LIVE
+_CONFIG = libvirt.VIR_DOMAIN_AFFECT_CONFIG
+
+
+class Guest:
+    """The domain `uuid`, whether it exists or not."""
+
+    def __init__(self, connection: Connection, uuid: str) -> None:
+        self._connection = connection
+        self.uuid = uuid
+
+    def power_state(self) -> int:
+        """One of `model.states`; NOSTATE when there is no such domain."""
+        return self._call(lambda domain: _power_state(*domain.state()), states.NOSTATE, "see it")
+
+    def is_running(self) -> bool:
+        """Whether it exists and has not ended; a paused guest counts."""
+        return self.power_state() not in _ENDED
+
+    def start_new(self, xml: str) -> None:
+        """Define and start it; what runs already is left alone."""
+
+        def start(conn: Any) -> None:
+            _create(conn.defineXML(xml))
+
+        self._connection.call(start, "start the guest")
+
+    def redefine(self, xml: str) -> None:
+        """Replace its persistent definition."""
+        self._connection.call(lambda conn: conn.defineXML(xml), "define the guest")
+
+    def start(self) -> None:
+        """Start it if it does not run."""
+        self._call(_create, None, "start the guest")
+
+    def shutdown(self) -> None:
+        """Press its power button. A guest that is not up to it yet misses that."""
+        flags = libvirt.VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN
+        self._call(_tolerant(lambda domain: domain.shutdownFlags(flags)), None, "stop the guest")
+
+    def reboot(self) -> None:
+        """Have it shut down by its power button and reset when it has."""
+        flags = libvirt.VIR_DOMAIN_REBOOT_ACPI_POWER_BTN
+        self._call(_tolerant(lambda domain: domain.reboot(flags)), None, "reboot the guest")
+
+    def kill(self) -> None:
+        """End it at once; fine when it has ended."""
+        self._call(_tolerant(lambda domain: domain.destroy()), None, "stop the guest")
+
+    def forget(self) -> None:
+        """End it and remove its definition; fine when there is none."""
+
+        def undefine(domain: Any) -> None:
+            _tolerant(lambda it: it.destroy())(domain)
+            domain.undefineFlags(_UNDEFINE)
+
+        self._call(undefine, None, "remove the guest")
+
+    def xml(self, *, live: bool) -> str | None:
+        """The running or the persistent definition; None when there is none such."""
+
+        def describe(domain: Any) -> str | None:
+            if live and not domain.isActive():
+                return None
+            flags = 0 if live else libvirt.VIR_DOMAIN_XML_INACTIVE
+            return str(domain.XMLDesc(flags))
+
+        return self._call(describe, None, "describe the guest")
+
+    def attach(self, xml: str, *, live: bool, config: bool, doing: str) -> None:
+        """Plug a device into the running guest, its definition, or both."""
+        flags = _flags(live, config)
+        self._call(lambda domain: domain.attachDeviceFlags(xml, flags), None, doing)
+
+    def detach(self, xml: str, *, live: bool, doing: str) -> None:
+        """Ask the running guest to let a device go, or remove it from the definition.
+
+        Returns before the guest has let go. A device that is not there, or
+        is going already, is fine.
+        """
+        flags = _flags(live, not live)
+        gone = (libvirt.VIR_ERR_DEVICE_MISSING, libvirt.VIR_ERR_OPERATION_FAILED)
+
+        def unplug(domain: Any) -> None:
+            try:
+                domain.detachDeviceFlags(xml, flags)
+            except libvirt.libvirtError as error:
+                if error.get_error_code() not in gone:
+                    raise
+
+        self._call(_tolerant(unplug), None, doing)
+
+    def _call(self, operation: Callable[[Any], T], missing: T, doing: str) -> T:
+        def on_connection(conn: Any) -> T:
+            try:
+                return operation(conn.lookupByUUIDString(self.uuid))
+            except libvirt.libvirtError as error:
+                if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
+                    raise
+                return missing
+
+        return self._connection.call(on_connection, doing)
+
+
+def all_guests(connection: Connection) -> dict[str, int]:
+    """uuid -> power state of every domain that carries our metadata."""
+
+    def ask(conn: Any) -> dict[str, int]:
+        stats = conn.getAllDomainStats(libvirt.VIR_DOMAIN_STATS_STATE)
+        return {
+            domain.UUIDString(): _power_state(values["state.state"], values["state.reason"])
+            for domain, values in stats
+            if _is_ours(domain)
+        }
+
+    return connection.call(ask, "list the guests")
+
+
+def _power_state(state: int, reason: int) -> int:
+    crashed = libvirt.VIR_DOMAIN_SHUTOFF_CRASHED
+    if state == libvirt.VIR_DOMAIN_SHUTOFF and reason == crashed:
+        return states.CRASHED
+    return _POWER_STATES.get(state, states.NOSTATE)
+
+
+def _is_ours(domain: Any) -> bool:
+    try:
+        domain.metadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, NAMESPACE)
+    except libvirt.libvirtError:
+        return False  # another's, or gone this moment
+    return True
+
+
+def _create(domain: Any) -> None:
+    try:
+        domain.create()
+    except libvirt.libvirtError:
+        if not domain.isActive():
+            raise
+
+
+def _tolerant(operation: Callable[[Any], Any]) -> Callable[[Any], None]:
+    """`operation`, for which it is fine when the guest has ended meanwhile."""
+
+    def attempt(domain: Any) -> None:
+        try:
+            operation(domain)
+        except libvirt.libvirtError as error:
+            if error.get_error_code() != libvirt.VIR_ERR_OPERATION_INVALID or domain.isActive():
+                raise
+
+    return attempt
+
+
+def _flags(live: bool, config: bool) -> int:
+    return int((_LIVE if live else 0) | (_CONFIG if config else 0))
