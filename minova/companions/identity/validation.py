@@ -152,15 +152,20 @@ def _subject(kind: str) -> sa.Select[Any]:
     scope: tuple[Any, Any, Any] = (sa.literal(""), sa.literal(""), sa.literal(""))
     conditions = [users.c.id == sa.bindparam("user"), users.c.enabled, _user_domain.c.enabled]
     if kind == PROJECT:
-        source = source.join(projects, projects.c.id == sa.bindparam("scope")).join(
+        # One row beside one row: the token is what ties user and scope together.
+        source = source.join(projects, sa.true()).join(
             _scope_domain, projects.c.domain_id == _scope_domain.c.id
         )
         scope = (projects.c.name, _scope_domain.c.id, _scope_domain.c.name)
-        conditions += [projects.c.enabled, _scope_domain.c.enabled]
+        conditions += [
+            projects.c.id == sa.bindparam("scope"),
+            projects.c.enabled,
+            _scope_domain.c.enabled,
+        ]
     elif kind == DOMAIN:
-        source = source.join(_scope_domain, _scope_domain.c.id == sa.bindparam("scope"))
+        source = source.join(_scope_domain, sa.true())
         scope = (_scope_domain.c.name, sa.literal(""), sa.literal(""))
-        conditions += [_scope_domain.c.enabled]
+        conditions += [_scope_domain.c.id == sa.bindparam("scope"), _scope_domain.c.enabled]
     gone = sa.exists().where(revoked.c.audit_id == sa.bindparam("audit"))
     return (
         sa.select(
