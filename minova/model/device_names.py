@@ -33,8 +33,8 @@ def assign(flavor: Flavor, devices: Sequence[BlockDevice]) -> list[BlockDevice]:
     taken = {ROOT, *local_disks(flavor).values()}
     named: dict[str, str] = {}
     for device in volumes:
-        name = ROOT if device.boot_index == 0 else short(device.device_name)
-        if device.boot_index == 0 or (name in _NAMES and name not in taken):
+        name = ROOT if device.is_boot_volume else short(device.device_name)
+        if device.is_boot_volume or (name in _NAMES and name not in taken):
             named[device.id] = name
             taken.add(name)
     for device in volumes:
@@ -42,6 +42,18 @@ def assign(flavor: Flavor, devices: Sequence[BlockDevice]) -> list[BlockDevice]:
             named[device.id] = next_free(taken)
             taken.add(named[device.id])
     return [replace(device, device_name=_PREFIX + named[device.id]) for device in volumes]
+
+
+def choose(wanted: str | None, taken: Iterable[str]) -> str:
+    """The name (`vdb`) for one more disk: the wanted one, if it is one of ours, or the next.
+
+    Raises errors.Conflict when it is taken.
+    """
+    used = {short(name) for name in taken}
+    name = short(wanted)
+    if name in used:
+        raise errors.Conflict(f"The device name {_PREFIX}{name} is taken; leave it out.")
+    return name if name in _NAMES else next_free(used)
 
 
 def next_free(taken: Iterable[str]) -> str:

@@ -140,6 +140,10 @@ class BlockDevice:
     def is_volume(self) -> bool:
         return self.destination_type == "volume"
 
+    @property
+    def is_boot_volume(self) -> bool:
+        return self.is_volume and self.boot_index == 0
+
 
 @record
 @dataclass(frozen=True)
@@ -159,6 +163,7 @@ class Instance:
 
     `security_groups` are the ids that its ports get (none: the network
     service's default), `security_group_names` what they are called.
+    `locked_by` is `owner` or `admin`.
     """
 
     uuid: str
@@ -195,6 +200,7 @@ class Instance:
     access_ip_v4: str | None = None
     access_ip_v6: str | None = None
     locked: bool = False
+    locked_by: str | None = None
     locked_reason: str | None = None
     progress: int = 0
     disk_config: str = "MANUAL"
@@ -214,6 +220,11 @@ class Instance:
     def status(self) -> str:
         """The `status` a client sees."""
         return states.status_of(self.vm_state, self.task_state)
+
+    @property
+    def boots_from_volume(self) -> bool:
+        """Whether the root disk is a volume."""
+        return any(device.is_boot_volume for device in self.block_devices)
 
     @property
     def domain_name(self) -> str:

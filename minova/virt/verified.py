@@ -13,7 +13,7 @@ from typing import IO, Any, cast
 from oslo_utils.imageutils import format_inspector
 
 from minova.common import errors
-from minova.model.instance import ImageMeta
+from minova.model.instance import ImageMeta, Instance
 from minova.virt.driver import ImageSource
 
 # The formats guests boot from -> what their bytes may be recognised as.
@@ -24,6 +24,7 @@ FORMATS: dict[str, frozenset[str]] = {
 }
 _HASHES = ("sha512", "sha384", "sha256")
 _READ_AHEAD = 1024 * 1024
+_GIB = 1024**3
 
 
 def disk_format(image: ImageMeta) -> str:
@@ -74,6 +75,17 @@ def chunks(source: ImageSource) -> Iterator[bytes]:
     if digest.hexdigest() != expected_digest:
         raise _wrong(image, f"does not have the {algorithm} checksum it should have")
     _check_format(image, expected_format, inspector)
+
+
+def check_size(instance: Instance, image: ImageMeta, virtual_size: int) -> None:
+    """errors.Invalid when the image's disk does not fit the flavor's (of 0 GiB: any fits)."""
+    flavor = instance.flavor
+    if flavor.root_gb and virtual_size > flavor.root_gb * _GIB:
+        needed = -(-virtual_size // _GIB)
+        raise errors.Invalid(
+            f"Image {image.id} needs a disk of {needed} GiB, and flavor {flavor.name} has "
+            f"{flavor.root_gb} GiB; choose a larger flavor."
+        )
 
 
 def _check_format(image: ImageMeta, expected: str, inspector: Any) -> None:

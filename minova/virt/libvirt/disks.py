@@ -18,8 +18,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from minova.common import errors
-from minova.model.instance import ImageMeta, Instance
-from minova.virt.libvirt import qcow2
+from minova.model.instance import Instance
+from minova.virt import qcow2
 from minova.virt.libvirt.imagecache import Base
 
 LOG = logging.getLogger(__name__)
@@ -76,17 +76,6 @@ def backing_files(instances: Path) -> set[Path]:
         if base is not None:
             found.add(base)
     return found
-
-
-def check_size(instance: Instance, image: ImageMeta, base: Base) -> None:
-    """errors.Invalid when the image does not fit the flavor's root disk (0: any fits)."""
-    flavor = instance.flavor
-    if flavor.root_gb and base.virtual_size > flavor.root_gb * GIB:
-        needed = -(-base.virtual_size // GIB)
-        raise errors.Invalid(
-            f"Image {image.id} needs a disk of {needed} GiB, and flavor {flavor.name} has "
-            f"{flavor.root_gb} GiB; choose a larger flavor."
-        )
 
 
 def make_root(folder: InstanceFolder, instance: Instance, base: Base) -> None:

@@ -17,6 +17,7 @@ from minova.common import errors
 from minova.common.undo import Undo
 from minova.model import states, steps
 from minova.model.instance import VIF, BlockDevice, ImageMeta, Instance
+from minova.virt import verified
 from minova.virt.driver import GuestFiles, HostResources, ImageSource, LifecycleEvent
 from minova.virt.libvirt import configdrive, consolelog, disks, power, resources, volumes
 from minova.virt.libvirt.connection import Connection
@@ -74,9 +75,9 @@ class LibvirtDriver:
     def make_disks(self, instance: Instance, image: ImageMeta | None) -> None:
         folder = self._folder(instance.uuid)
         base = None
-        if image is not None and not plan.boots_from_volume(instance.block_devices):
+        if image is not None and not instance.boots_from_volume:
             base = self._cache.base(image)
-            disks.check_size(instance, image, base)
+            verified.check_size(instance, image, base.virtual_size)
         folder.make()
         if base is not None:
             disks.make_root(folder, instance, base)

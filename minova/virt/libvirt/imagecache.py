@@ -18,9 +18,8 @@ from pathlib import Path
 
 from minova.common import errors
 from minova.model.instance import ImageMeta
-from minova.virt import verified
+from minova.virt import qcow2, verified
 from minova.virt.driver import ImageSource
-from minova.virt.libvirt import qcow2
 from minova.virt.libvirt.filelock import locked
 
 LOG = logging.getLogger(__name__)

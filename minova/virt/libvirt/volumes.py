@@ -25,7 +25,7 @@ def attach(guest: Guest, instance: Instance, device: BlockDevice) -> str:
         raise errors.NotFound(resource="Guest", id=instance.uuid)
     target = _target_of(config, device.volume_id) or _target_of(live, device.volume_id)
     if target is None:
-        target = _free_target(device, config, live)
+        target = device_names.choose(device.device_name, {*_targets(config), *_targets(live)})
     xml = _xml(device, target)
     wanted = {
         "live": live is not None and _target_of(live, device.volume_id) is None,
@@ -66,14 +66,6 @@ def detach(guest: Guest, watch: Watch, instance: Instance, device: BlockDevice) 
 def _xml(device: BlockDevice, target: str) -> str:
     element = disk_xml.element(plan.volume_disk(device, target))
     return ElementTree.tostring(element, encoding="unicode")
-
-
-def _free_target(device: BlockDevice, *domains: str | None) -> str:
-    taken = {name for xml in domains for name in _targets(xml)}
-    wanted = device_names.short(device.device_name)
-    if wanted in taken:
-        raise errors.Conflict(f"The device name /dev/{wanted} is taken; leave it out.")
-    return wanted if wanted.startswith("vd") else device_names.next_free(taken)
 
 
 def _targets(xml: str | None) -> dict[str, ElementTree.Element]:

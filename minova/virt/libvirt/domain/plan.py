@@ -71,11 +71,6 @@ def cpu_mode(virt_type: str, configured: str) -> str | None:
     return None if configured == "none" else configured
 
 
-def boots_from_volume(block_devices: Sequence[BlockDevice]) -> bool:
-    """Whether the root disk is a volume."""
-    return any(device.is_volume and device.boot_index == 0 for device in block_devices)
-
-
 def local_disks(
     instance: Instance, block_devices: Sequence[BlockDevice], folder: InstanceFolder
 ) -> list[Disk]:
@@ -83,7 +78,7 @@ def local_disks(
     cache = cfg.CONF.libvirt.disk_cachemode
     names = device_names.local_disks(instance.flavor)
     found = []
-    if not boots_from_volume(block_devices):
+    if not any(device.is_boot_volume for device in block_devices):
         root = str(folder / disks.ROOT)
         found.append(Disk(device_names.ROOT, format="qcow2", path=root, cache=cache, boot=1))
     for kind, file in (("ephemeral", disks.EPHEMERAL), ("swap", disks.SWAP)):

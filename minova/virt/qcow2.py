@@ -15,14 +15,19 @@ _MAGIC = b"QFI\xfb"
 def virtual_size(path: Path) -> int:
     """Bytes of the disk inside; ValueError when it is no qcow2 file."""
     with path.open("rb") as file:
-        return _fields(file.read(_HEADER.size))[3]
+        return virtual_size_of(file.read(_HEADER.size))
+
+
+def virtual_size_of(start: bytes) -> int:
+    """The same for the first bytes of a file."""
+    return _fields(start)[2]
 
 
 def backing_file(path: Path) -> Path | None:
     """The file this one stands on, if any; None too for what is no qcow2 file."""
     with path.open("rb") as file:
         try:
-            offset, length, _, _ = _fields(file.read(_HEADER.size))
+            offset, length, _ = _fields(file.read(_HEADER.size))
         except ValueError:
             return None
         if not offset:
@@ -31,8 +36,8 @@ def backing_file(path: Path) -> Path | None:
         return Path(file.read(length).decode())
 
 
-def _fields(header: bytes) -> tuple[int, int, int, int]:
-    if len(header) < _HEADER.size or header[:4] != _MAGIC:
+def _fields(start: bytes) -> tuple[int, int, int]:
+    if len(start) < _HEADER.size or start[:4] != _MAGIC:
         raise ValueError("not a qcow2 file")
-    _, _, offset, length, cluster_bits, size = _HEADER.unpack(header)
-    return offset, length, cluster_bits, size
+    _, _, offset, length, _, size = _HEADER.unpack_from(start)
+    return offset, length, size

@@ -1,0 +1,287 @@
+"""The driver that boots nothing: guests in memory, for tests and load tests.
+
+It keeps the contract of the real one: images are read and verified, what
+does not fit is refused, guests have a console and report what they do. Its
+guests outlive the driver, as real ones outlive the compute service.
+
+A test can make a method fail (`faults`) or wait (`holds`), and have a guest
+act by itself (`guest_stops`).
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from oslo_config import cfg
+
+from minova.common import errors
+from minova.model import device_names, states, steps
+from minova.model.instance import VIF, BlockDevice, ImageMeta, Instance
+from minova.virt import qcow2, verified
+from minova.virt.driver import (
+    GuestFiles,
+    HostResources,
+    ImageSource,
+    Lifecycle,
+    LifecycleEvent,
+)
+
+GIB = 1024**3
+_HOLD_SECONDS = 60
+_ENDED = (states.NOSTATE, states.SHUTDOWN, states.CRASHED)
+
+
+@dataclass
+class FakeGuest:
+    """A guest: `disks` are made before it has a `power_state`."""
+
+    uuid: str
+    name: str
+    power_state: int = states.NOSTATE
+    disks: bool = False
+    vifs: list[VIF] = field(default_factory=list)
+    volumes: dict[str, str] = field(default_factory=dict)
+    config_drive: dict[str, bytes] = field(default_factory=dict)
+    console: bytes = b""
+
+
+@dataclass
+class CachedImage:
+    """An image in the cache: its virtual size in bytes, its ids and when each was last used."""
+
+    virtual_size: int
+    ids: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass
+class FakeHost:
+    """What is on a host, whoever drives it."""
+
+    guests: dict[str, FakeGuest] = field(default_factory=dict)
+    images: dict[tuple[str, str], CachedImage] = field(default_factory=dict)
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    downloads: threading.Lock = field(default_factory=threading.Lock)
+
+
+_hosts: dict[str, FakeHost] = {}
+
+
+def host_of(name: str) -> FakeHost:
+    """The fake host `name` of this process, made on first use."""
+    return _hosts.setdefault(name, FakeHost())
+
+
+class FakeDriver:
+    """A `virt.driver.Driver` in memory.
+
+    `host` is what it drives; by default one per host name and state path.
+    """
+
+    def __init__(self, host: FakeHost | None = None) -> None:
+        self.host = host or host_of(f"{cfg.CONF.state_path}:{cfg.CONF.host}")
+        self.faults: dict[str, Exception] = {}
+        self.holds: dict[str, threading.Event] = {}
+        self._on_event: Callable[[LifecycleEvent], None] | None = None
+
+    def start(self, on_event: Callable[[LifecycleEvent], None]) -> None:
+        self._enter("start")
+        self._on_event = on_event
+
+    def stop(self) -> None:
+        self._on_event = None
+
+    def resources(self) -> HostResources:
+        self._enter("resources")
+        return HostResources(
+            hypervisor_hostname=cfg.CONF.host,
+            hypervisor_type="fake",
+            hypervisor_version=1000000,
+            vcpus=256,
+            memory_mb=1024 * 1024,
+            disk_gb=16 * 1024,
+            disk_available_gb=16 * 1024,
+            cpu_info={
+                "arch": "x86_64",
+                "model": "fake",
+                "vendor": "fake",
+                "topology": {"sockets": 1, "cores": 256, "threads": 1},
+                "features": [],
+            },
+            accelerator="fake",
+            accelerator_reason="virt_driver=fake is configured; guests exist in memory only",
+            supported=[["x86_64", "fake", "hvm"]],
+        )
+
+    def instances(self) -> dict[str, int]:
+        self._enter("instances")
+        with self.host.lock:
+            return {
+                guest.uuid: guest.power_state
+                for guest in self.host.guests.values()
+                if guest.power_state != states.NOSTATE
+            }
+
+    def power_state(self, instance: Instance) -> int:
+        self._enter("power_state")
+        guest = self.host.guests.get(instance.uuid)
+        return states.NOSTATE if guest is None else guest.power_state
+
+    def cache_image(self, source: ImageSource) -> None:
+        self._enter("cache_image")
+        key = _key(source.meta)
+        with self.host.downloads:
+            if key not in self.host.images:
+                size, start = 0, b""
+                for chunk in verified.chunks(source):
+                    start = start or chunk
+                    size += len(chunk)
+                if source.meta.disk_format == "qcow2":
+                    size = qcow2.virtual_size_of(start)
+                self.host.images[key] = CachedImage(size)
+            self.host.images[key].ids[source.meta.id] = time.time()
+
+    def make_disks(self, instance: Instance, image: ImageMeta | None) -> None:
+        self._enter("make_disks")
+        if image is not None and not instance.boots_from_volume:
+            self._check_size(instance, image)
+        with self.host.lock:
+            self._guest(instance).disks = True
+
+    def spawn(
+        self,
+        instance: Instance,
+        image: ImageMeta | None,
+        vifs: list[VIF],
+        block_devices: list[BlockDevice],
+        config_drive: GuestFiles | None,
+    ) -> None:
+        with steps.step(15, instance=instance.uuid):
+            named = device_names.assign(instance.flavor, block_devices)
+            files = dict(config_drive.files) if config_drive is not None else {}
+        with steps.step(16, instance=instance.uuid, accelerator="fake"):
+            self._enter("spawn")
+            with self.host.lock:
+                guest = self._guest(instance)
+                guest.vifs, guest.config_drive = list(vifs), files
+                guest.volumes = {d.volume_id or d.id: d.device_name or "" for d in named}
+                self._boot(guest)
+
+    def destroy(self, instance: Instance) -> None:
+        self._enter("destroy")
+        self._forget(instance.uuid)
+
+    def power_off(self, instance: Instance, timeout: int = 60) -> None:
+        self._enter("power_off")
+        with self.host.lock:
+            guest = self.host.guests.get(instance.uuid)
+            if guest is not None and guest.power_state not in _ENDED:
+                guest.power_state = states.SHUTDOWN
+                if timeout > 0:
+                    guest.console += b"fake guest: power button, shutting down\r\n"
+
+    def power_on(self, instance: Instance, vifs: list[VIF]) -> None:
+        self._enter("power_on")
+        with self.host.lock:
+            guest = self._existing(instance)
+            if guest.power_state in _ENDED:
+                guest.vifs = list(vifs)
+                self._boot(guest)
+
+    def reboot(self, instance: Instance, vifs: list[VIF], hard: bool, timeout: int = 60) -> None:
+        self._enter("reboot")
+        with self.host.lock:
+            guest = self._existing(instance)
+            guest.vifs = list(vifs)
+            self._boot(guest)
+
+    def attach_volume(self, instance: Instance, device: BlockDevice) -> str:
+        self._enter("attach_volume")
+        if not device.volume_id:
+            raise errors.Invalid(f"Block device {device.id} names no volume.")
+        with self.host.lock:
+            guest = self._existing(instance)
+            if device.volume_id not in guest.volumes:
+                taken = {device_names.ROOT, *guest.volumes.values()}
+                taken |= set(device_names.local_disks(instance.flavor).values())
+                name = device_names.choose(device.device_name, taken)
+                guest.volumes[device.volume_id] = f"/dev/{name}"
+            return guest.volumes[device.volume_id]
+
+    def detach_volume(self, instance: Instance, device: BlockDevice) -> None:
+        self._enter("detach_volume")
+        with self.host.lock:
+            guest = self.host.guests.get(instance.uuid)
+            if guest is not None:
+                guest.volumes.pop(device.volume_id or "", None)
+
+    def console_output(self, instance: Instance, max_bytes: int = 102400) -> bytes:
+        self._enter("console_output")
+        guest = self.host.guests.get(instance.uuid)
+        return b"" if guest is None or max_bytes <= 0 else guest.console[-max_bytes:]
+
+    def image_cache_sweep(self, in_use: Iterable[str], min_age: int) -> list[str]:
+        self._enter("image_cache_sweep")
+        kept, oldest = set(in_use), time.time() - min_age
+        gone = []
+        with self.host.downloads:
+            for key, image in list(self.host.images.items()):
+                stale = [i for i, used in image.ids.items() if i not in kept and used <= oldest]
+                for image_id in stale:
+                    del image.ids[image_id]
+                gone += stale
+                if not image.ids:
+                    del self.host.images[key]
+        return sorted(gone)
+
+    def leftovers(self, known: Iterable[str]) -> list[str]:
+        self._enter("leftovers")
+        with self.host.lock:
+            return sorted(set(self.host.guests) - set(known))
+
+    def destroy_leftover(self, uuid: str) -> None:
+        self._enter("destroy_leftover")
+        self._forget(uuid)
+
+    def guest_stops(self, uuid: str) -> None:
+        """The guest shuts down by itself; compute hears of it."""
+        with self.host.lock:
+            self.host.guests[uuid].power_state = states.SHUTDOWN
+        if self._on_event is not None:
+            self._on_event(LifecycleEvent(uuid, Lifecycle.STOPPED, states.SHUTDOWN))
+
+    def _enter(self, method: str) -> None:
+        """Wait or fail here, if a test says so."""
+        if (hold := self.holds.get(method)) is not None:
+            hold.wait(_HOLD_SECONDS)
+        if (fault := self.faults.get(method)) is not None:
+            raise fault
+
+    def _check_size(self, instance: Instance, image: ImageMeta) -> None:
+        cached = self.host.images.get(_key(image))
+        if cached is None:
+            raise errors.Unavailable(f"Image {image.id} has gone from the host's cache; try again.")
+        verified.check_size(instance, image, cached.virtual_size)
+
+    def _guest(self, instance: Instance) -> FakeGuest:
+        uuid = str(UUID(instance.uuid))
+        return self.host.guests.setdefault(uuid, FakeGuest(uuid, instance.domain_name))
+
+    def _existing(self, instance: Instance) -> FakeGuest:
+        guest = self.host.guests.get(instance.uuid)
+        if guest is None:
+            raise errors.NotFound(resource="Guest", id=instance.uuid)
+        return guest
+
+    def _boot(self, guest: FakeGuest) -> None:
+        guest.power_state = states.RUNNING
+        guest.console += f"fake guest: {guest.name} boots\r\nfake guest: ready\r\n".encode()
+
+    def _forget(self, uuid: str) -> None:
+        with self.host.lock:
+            self.host.guests.pop(uuid, None)
+
+
+def _key(image: ImageMeta) -> tuple[str, str]:
+    return verified.digest_of(image)[1], verified.disk_format(image)
