@@ -29,7 +29,15 @@ def claim(
     """
     try:
         with db.transaction() as connection:
-            _take(connection, instance.uuid, instance.flavor, host)
+            # First of all, so that of two schedulers one waits here and then sees it is late.
+            ours = work.hand_over(
+                connection,
+                entry.id,
+                stage="host",
+                host=host,
+                lease_seconds=lease_seconds,
+                expected="schedule",
+            )
             placed = connection.execute(
                 _instances.update()
                 .where(
@@ -39,11 +47,9 @@ def claim(
                 )
                 .values(host=host, node=node, updated_at=utcnow())
             )
-            if not placed.rowcount or not work.at_stage(connection, entry.id, "schedule"):
+            if not ours or not placed.rowcount:
                 raise _Refused
-            work.hand_over(
-                connection, entry.id, stage="host", host=host, lease_seconds=lease_seconds
-            )
+            _take(connection, instance.uuid, instance.flavor, host)
     except _Refused:
         return False
     return True

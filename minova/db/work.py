@@ -82,10 +82,11 @@ def take(db: Database, work_id: str, owner: str, lease_seconds: float) -> Work |
         taken = connection.execute(
             _work.update()
             .where(_work.c.id == work_id, free)
-            .values(
-                attempts=again,
-                owner=owner,
-                lease_until=now + dt.timedelta(seconds=lease_seconds),
+            # In this order: MariaDB counts with the owner as already set.
+            .ordered_values(
+                (_work.c.attempts, again),
+                (_work.c.owner, owner),
+                (_work.c.lease_until, now + dt.timedelta(seconds=lease_seconds)),
             )
         )
         if not taken.rowcount:
@@ -126,8 +127,12 @@ def hand_over(
     host: str | None,
     lease_seconds: float,
     request: dict[str, Any] | None = None,
-) -> None:
-    """Give the work to whoever takes stage `stage` next, in the caller's transaction."""
+    expected: str | None = None,
+) -> bool:
+    """Give the work to whoever takes stage `stage` next, in the caller's transaction.
+
+    With `expected`, only if it is at that stage; False, and nothing done, if not.
+    """
     values: dict[str, Any] = {
         "stage": stage,
         "host": host,
@@ -136,18 +141,15 @@ def hand_over(
     }
     if request is not None:
         values["request"] = request
-    connection.execute(_work.update().where(_work.c.id == work_id).values(**values))
+    query = _work.update().where(_work.c.id == work_id)
+    if expected is not None:
+        query = query.where(_work.c.stage == expected)
+    return bool(connection.execute(query.values(**values)).rowcount)
 
 
 def owned(connection: sa.Connection, work_id: str, owner: str) -> bool:
     """Whether `owner` still holds the work (within the caller's transaction)."""
     query = sa.select(_work.c.id).where(_work.c.id == work_id, _work.c.owner == owner)
-    return connection.execute(query).first() is not None
-
-
-def at_stage(connection: sa.Connection, work_id: str, stage: str) -> bool:
-    """Whether the work still waits at `stage` (within the caller's transaction)."""
-    query = sa.select(_work.c.id).where(_work.c.id == work_id, _work.c.stage == stage)
     return connection.execute(query).first() is not None
 
 

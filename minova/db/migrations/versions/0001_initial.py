@@ -53,6 +53,7 @@ def _servers() -> None:
         sa.Column("access_ip_v4", sa.String(64)),
         sa.Column("access_ip_v6", sa.String(64)),
         sa.Column("locked", sa.Boolean, nullable=False),
+        sa.Column("locked_by", sa.String(16)),
         sa.Column("locked_reason", sa.String(255)),
         sa.Column("progress", sa.Integer, nullable=False),
         sa.Column("disk_config", sa.String(16), nullable=False),

@@ -1,0 +1,196 @@
+"""GET /servers: filters, order and pages, in a constant number of queries.
+
+What the database can compare it does; the few filters on what is kept as
+JSON (addresses, metadata, tags) look at the rows afterwards.
+"""
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+from minova.common import errors
+from minova.db import instances, tables
+from minova.db.engine import Database
+from minova.model import states
+from minova.model.instance import Instance
+
+_table = tables.instances
+_NEVER = sa.literal(dt.datetime(1970, 1, 1, tzinfo=dt.UTC), _table.c.created_at.type)
+
+SORT_KEYS: dict[str, Any] = {
+    "display_name": _table.c.name,
+    "name": _table.c.name,
+    "uuid": _table.c.uuid,
+    "created_at": _table.c.created_at,
+    "updated_at": sa.func.coalesce(_table.c.updated_at, _table.c.created_at),
+    "launched_at": sa.func.coalesce(_table.c.launched_at, _NEVER),
+    "terminated_at": sa.func.coalesce(_table.c.terminated_at, _NEVER),
+    "vm_state": _table.c.vm_state,
+    "task_state": sa.func.coalesce(_table.c.task_state, ""),
+    "power_state": _table.c.power_state,
+    "host": sa.func.coalesce(_table.c.host, ""),
+    "node": sa.func.coalesce(_table.c.node, ""),
+    "image_ref": sa.func.coalesce(_table.c.image_id, ""),
+    "instance_type_id": _table.c.flavor_id,
+    "key_name": sa.func.coalesce(_table.c.key_name, ""),
+    "launch_index": _table.c.launch_index,
+    "project_id": _table.c.project_id,
+    "user_id": _table.c.user_id,
+    "hostname": _table.c.hostname,
+    "progress": _table.c.progress,
+    "root_device_name": sa.func.coalesce(_table.c.root_device_name, ""),
+    "access_ip_v4": sa.func.coalesce(_table.c.access_ip_v4, ""),
+    "access_ip_v6": sa.func.coalesce(_table.c.access_ip_v6, ""),
+    "availability_zone": sa.func.coalesce(_table.c.availability_zone, ""),
+    "display_description": sa.func.coalesce(_table.c.description, ""),
+    "locked": _table.c.locked,
+    "config_drive": _table.c.config_drive,
+}
+EQUAL: dict[str, Any] = {
+    "host": _table.c.host,
+    "node": _table.c.node,
+    "image_id": _table.c.image_id,
+    "flavor_id": _table.c.flavor_id,
+    "project_id": _table.c.project_id,
+    "user_id": _table.c.user_id,
+    "key_name": _table.c.key_name,
+    "reservation_id": _table.c.reservation_id,
+    "launch_index": _table.c.launch_index,
+    "vm_state": _table.c.vm_state,
+    "task_state": _table.c.task_state,
+    "power_state": _table.c.power_state,
+    "progress": _table.c.progress,
+    "uuid": _table.c.uuid,
+    "hostname": _table.c.hostname,
+    "root_device_name": _table.c.root_device_name,
+    "access_ip_v4": _table.c.access_ip_v4,
+    "access_ip_v6": _table.c.access_ip_v6,
+    "description": _table.c.description,
+    "locked": _table.c.locked,
+    "config_drive": _table.c.config_drive,
+}
+
+
+@dataclass
+class Filters:
+    """What to list. Every condition given has to hold; lists hold alternatives."""
+
+    equal: dict[str, list[Any]] = field(default_factory=dict)
+    name: str | None = None
+    statuses: list[states.StatusFilter] | None = None
+    zone: str | None = None
+    deleted: bool = False
+    living_too: bool = False
+    changed_since: dt.datetime | None = None
+    changed_before: dt.datetime | None = None
+    each: list[Callable[[Instance], bool]] = field(default_factory=list)
+    default_zone: str = ""
+
+
+@dataclass
+class Page:
+    """The part of the list: `sort` is pairs of a key of SORT_KEYS and whether it descends."""
+
+    limit: int
+    marker: str | None = None
+    sort: Sequence[tuple[str, bool]] = (("created_at", True),)
+
+
+def names(db: Database, filters: Filters, page: Page) -> list[tuple[str, str]]:
+    """(uuid, name) of each server: one query, unless a filter needs the whole rows."""
+    if filters.each:
+        return [(instance.uuid, instance.name) for instance in servers(db, filters, page)]
+    columns = (_table.c.uuid, _table.c.name)
+    with db.reading() as connection:
+        query = _query(connection, sa.select(*columns), filters, page).limit(page.limit)
+        return [(row.uuid, row.name) for row in connection.execute(query)]
+
+
+def servers(db: Database, filters: Filters, page: Page) -> list[Instance]:
+    """The servers, whole: three queries, however many there are."""
+    with db.reading() as connection:
+        query = _query(connection, sa.select(_table), filters, page)
+        if not filters.each:
+            rows = connection.execute(query.limit(page.limit)).all()
+            return instances.whole(connection, rows)
+        found = instances.whole(connection, connection.execute(query).all())
+    kept = [instance for instance in found if all(check(instance) for check in filters.each)]
+    return kept[: page.limit]
+
+
+def _query(
+    connection: sa.Connection, query: sa.Select[Any], filters: Filters, page: Page
+) -> sa.Select[Any]:
+    query = query.where(*_conditions(filters))
+    # Two servers may be equal in what is asked for; the id makes every order total.
+    order = [(SORT_KEYS[key], down) for key, down in page.sort]
+    order.append((_table.c.id, page.sort[-1][1] if page.sort else True))
+    if page.marker is not None:
+        query = query.where(_after(connection, page.marker, order))
+    return query.order_by(*(column.desc() if down else column.asc() for column, down in order))
+
+
+def _after(
+    connection: sa.Connection, marker: str, order: list[tuple[Any, bool]]
+) -> sa.ColumnElement[bool]:
+    """What comes after the row with uuid `marker`, in this order; errors.Invalid without it."""
+    at = connection.execute(
+        sa.select(*(column for column, _ in order)).where(_table.c.uuid == marker)
+    ).first()
+    if at is None:
+        raise errors.Invalid(f"marker [{marker}] not found")
+    alternatives = []
+    for position, (column, down) in enumerate(order):
+        same = [other == at[i] for i, (other, _) in enumerate(order[:position])]
+        beyond = column < at[position] if down else column > at[position]
+        alternatives.append(sa.and_(*same, beyond))
+    return sa.or_(*alternatives)
+
+
+def _conditions(filters: Filters) -> list[sa.ColumnElement[bool]]:
+    found: list[sa.ColumnElement[bool]] = []
+    for name, values in filters.equal.items():
+        column = EQUAL[name]
+        if None in values:
+            found.append(column.is_(None))
+        else:
+            found.append(column == values[0] if len(values) == 1 else column.in_(values))
+    if filters.name is not None:
+        found.append(_matches(filters.name))
+    if filters.statuses is not None:
+        found.append(sa.or_(sa.false(), *(_in_status(status) for status in filters.statuses)))
+    if filters.zone is not None:
+        actual = sa.func.coalesce(
+            _table.c.availability_zone, _table.c.requested_zone, filters.default_zone
+        )
+        found.append(actual == filters.zone)
+    for moment, later in ((filters.changed_since, True), (filters.changed_before, False)):
+        if moment is not None:
+            changed = sa.func.coalesce(
+                _table.c.deleted_at, _table.c.updated_at, _table.c.created_at
+            )
+            bound = sa.literal(moment, _table.c.created_at.type)
+            found.append(changed >= bound if later else changed <= bound)
+    if not filters.living_too:
+        gone = _table.c.deleted_at
+        found.append(gone.is_not(None) if filters.deleted else gone.is_(None))
+    return found
+
+
+def _matches(pattern: str) -> sa.ColumnElement[bool]:
+    if pattern.replace("-", "").replace("_", "").isalnum():
+        # Nothing special in it: that it occurs is all the regular expression says.
+        return _table.c.name.contains(pattern, autoescape=True)
+    return _table.c.name.regexp_match(pattern)
+
+
+def _in_status(status: states.StatusFilter) -> sa.ColumnElement[bool]:
+    task = _table.c.task_state
+    if status.negated:
+        tasks = sa.or_(task.is_(None), task.not_in(status.tasks)) if status.tasks else sa.true()
+    else:
+        tasks = task.in_(status.tasks)
+    return sa.and_(_table.c.vm_state == status.vm_state, tasks)
