@@ -44,6 +44,11 @@ _RULES: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
     ),
     "servers:create": (_MEMBER, "Launch servers", ("POST /servers",)),
     "servers:create:forced_host": (_ADMIN, "Choose a new server's host", ("POST /servers",)),
+    "servers:create:zero_disk_flavor": (
+        _ADMIN,
+        "Launch with a local disk as large as the image is",
+        ("POST /servers",),
+    ),
     "servers:update": (_MEMBER, "Rename a server", (f"PUT {_SERVER}",)),
     "servers:delete": (_MEMBER, "Delete a server", (f"DELETE {_SERVER}",)),
     "servers:reboot": (_MEMBER, "Reboot a server", (_ACTION,)),

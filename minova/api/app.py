@@ -1,0 +1,70 @@
+"""nova-api's one route table, and the WSGI application made of it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import falcon
+
+from minova.api import errors, microversions, urls, versions
+from minova.api.access import Access
+from minova.api.availability_zones import AvailabilityZones
+from minova.api.flavor_extra_specs import FlavorExtraSpecs
+from minova.api.flavors import Flavors
+from minova.api.hypervisors import Hypervisors
+from minova.api.keypairs import KeyPairs
+from minova.api.launch import Launcher
+from minova.api.lifecycle import Lifecycle
+from minova.api.servers import Servers
+from minova.api.services import Services
+from minova.common import wsgi
+from minova.common.auth import WSGIApp
+from minova.common.context import RequestContext
+from minova.common.wsgi import App, Route
+from minova.db.engine import Database
+
+Authenticate = Callable[[falcon.Request], RequestContext | None]
+
+
+def routes(db: Database) -> list[Route]:
+    """Every line of the compute API."""
+    access = Access(db)
+    lifecycle = Lifecycle(db)
+    return [
+        *versions.routes(),
+        *Servers(access, Launcher(access), lifecycle).routes(),
+        *Flavors(access).routes(),
+        *FlavorExtraSpecs(access).routes(),
+        *KeyPairs(access).routes(),
+        *AvailabilityZones(access).routes(),
+        *Hypervisors(access).routes(),
+        *Services(access).routes(),
+    ]
+
+
+def build(db: Database, authenticate: Authenticate | None = None) -> WSGIApp:
+    """The compute API over `db`. With `authenticate` that decides who asks, not auth_token."""
+    return wsgi.build(
+        App(
+            name="nova-api",
+            routes=routes(db),
+            dialect=errors.dialect,
+            auth=authenticate is None,
+            authenticate=authenticate,
+            rewrite=urls.rewrite,
+            before=_before,
+            extra_families=errors.FAMILIES,
+            token_step=_token_step,
+        )
+    )
+
+
+def _before(req: falcon.Request, resp: falcon.Response) -> None:
+    resp.set_header("x-compute-request-id", req.context.ctxt.request_id)
+    microversions.negotiate(req, resp)
+
+
+def _token_step(environ: dict[str, Any]) -> int | None:
+    """Validating the token of POST /servers is step 3 of a launch."""
+    path = environ.get("PATH_INFO", "").rstrip("/")
+    is_launch = environ["REQUEST_METHOD"] == "POST" and path.endswith("/servers")
+    return 3 if is_launch else None

@@ -1,0 +1,330 @@
+"""Launching: everything POST /servers decides, steps 2 to 5 of the walk.
+
+Step 4 checks what was asked for against the other services, with the
+caller's own rights, and then enters the instances into the DB: quota,
+instances, actions and work in flight in one transaction. Step 5 casts each
+launch to the conductor. From the transaction on the DB is the truth: a lost
+cast is repeated by recovery.
+"""
+
+import base64
+import binascii
+import logging
+import re
+import secrets
+import string
+import unicodedata
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+import falcon
+from oslo_config import cfg
+
+from minova.api import launch_devices, launch_networks
+from minova.api.access import Access
+from minova.api.validation import boolean, is_uuid
+from minova.clients.image import ImageClient
+from minova.clients.volume import VolumeClient
+from minova.common import errors, tracing
+from minova.common.context import RequestContext
+from minova.common.undo import Undo
+from minova.conductor.rpcapi import ConductorAPI
+from minova.db import flavors, hosts, keypairs, launches, quotas
+from minova.model import states, steps
+from minova.model.instance import Flavor, ImageMeta, Instance, utcnow
+from minova.model.work import Work
+
+LOG = logging.getLogger(__name__)
+GIB = 1024**3
+MIB = 1024**2
+
+
+@dataclass(frozen=True)
+class Launched:
+    """What a POST made: the servers, and the password the answer shows once."""
+
+    instances: list[Instance]
+    reservation_id: str
+    admin_password: str
+
+
+class Launcher:
+    """Decides launches for nova-api."""
+
+    def __init__(self, access: Access) -> None:
+        self._access, self._db = access, access.db
+        self._conductor = ConductorAPI()
+
+    def launch(self, req: falcon.Request, body: dict[str, Any]) -> Launched:
+        """Check and enter what the body asks for, and cast it to the conductor.
+
+        Raises errors.Invalid, Forbidden or Conflict in Nova's words; nothing
+        is left behind then.
+        """
+        ctxt: RequestContext = req.context.ctxt
+        wanted = body["server"]
+        least, most = _counts(wanted)
+        uuids = [str(uuid.uuid4()) for _ in range(most)]
+        tracing.annotate(
+            step=2, instance=uuids[0], server_name=wanted["name"], audit_id=_audit_id(req)
+        )
+        with steps.step(4, instance=uuids[0]), Undo() as undo:
+            asked = self._instance(req, wanted, most)
+            asked.scheduler_hints.update(_hints(body))
+            each = [_numbered(asked, wanted, i, uuids) for i in range(most)]
+            if asked.block_devices:
+                each = [launch_devices.reserved(ctxt, one, undo) for one in each]
+            entered = self._enter(req, wanted, each, least)
+            undo.clear()
+        self._cast(ctxt, entered)
+        return Launched(
+            instances=[instance for instance, _ in entered],
+            reservation_id=asked.reservation_id,
+            admin_password=wanted.get("adminPass") or _password(),
+        )
+
+    def _instance(self, req: falcon.Request, wanted: dict[str, Any], most: int) -> Instance:
+        """What every one of the servers has in common, checked."""
+        ctxt: RequestContext = req.context.ctxt
+        _check_plain(wanted)
+        flavor = self._flavor(req, str(wanted["flavorRef"]))
+        image = self._image(ctxt, wanted)
+        devices = launch_devices.checked(wanted, image, flavor, VolumeClient(ctxt), most)
+        root = next((d for d in devices.devices if d.boot_index == 0), None)
+        self._check_fit(req, flavor, image if root is None or not root.is_volume else None)
+        network = launch_networks.checked(req, wanted, most)
+        key = self._key(ctxt, wanted.get("key_name"))
+        self._check_metadata(ctxt, wanted.get("metadata") or {})
+        zone, _, _ = self._place(req, wanted)
+        return Instance(
+            uuid="",
+            name=wanted["name"].strip(),
+            project_id=str(ctxt.project_id),
+            user_id=str(ctxt.user_id),
+            vm_state=states.BUILDING,
+            task_state=states.SCHEDULING,
+            power_state=states.NOSTATE,
+            flavor=flavor,
+            created_at=utcnow(),
+            image_id=image.id if image is not None else None,
+            image_properties=devices.image_properties or (image.properties if image else {}),
+            key_name=key.name if key else None,
+            key_data=key.public_key if key else None,
+            user_data=_user_data(wanted.get("user_data")),
+            config_drive=boolean(wanted.get("config_drive", False)),
+            metadata=dict(wanted.get("metadata") or {}),
+            tags=list(dict.fromkeys(wanted.get("tags") or [])),
+            description=_description(req, wanted),
+            requested_zone=zone,
+            reservation_id="r-" + _random(string.ascii_lowercase + string.digits, 8),
+            root_device_name="/dev/vda",
+            access_ip_v4=wanted.get("accessIPv4") or None,
+            access_ip_v6=wanted.get("accessIPv6") or None,
+            disk_config=wanted.get("OS-DCF:diskConfig", "MANUAL"),
+            requested_networks=network.networks,
+            security_groups=network.group_ids,
+            security_group_names=network.group_names,
+            block_devices=devices.devices,
+        )
+
+    def _flavor(self, req: falcon.Request, reference: str) -> Flavor:
+        flavor_id = reference.rstrip("/").rpartition("/")[2]
+        every = self._access.allows(req, "os-flavor-access")
+        project = None if every else str(req.context.ctxt.project_id)
+        try:
+            flavor = flavors.get(self._db, flavor_id, project_id=project)
+        except errors.NotFound as error:
+            raise errors.Invalid(error.message) from None
+        if flavor.disabled:
+            raise errors.Invalid(flavors.not_found(flavor_id).message)
+        return flavor
+
+    @staticmethod
+    def _image(ctxt: RequestContext, wanted: dict[str, Any]) -> ImageMeta | None:
+        reference = wanted.get("imageRef") or ""
+        image_id = reference.rstrip("/").rpartition("/")[2]
+        if not image_id:
+            return None
+        if not is_uuid(image_id):
+            raise errors.Invalid(f"Invalid imageRef provided. {image_id[:64]!r} is not a uuid.")
+        try:
+            image = ImageClient(ctxt).get(image_id)
+        except errors.NotFound:
+            raise errors.Invalid("Can not find requested image") from None
+        if image.status != "active":
+            raise errors.Invalid(f"Image {image_id} is not active.")
+        return image
+
+    def _check_fit(self, req: falcon.Request, flavor: Flavor, image: ImageMeta | None) -> None:
+        """Whether the flavor is large enough for an image that boots from a local disk."""
+        if image is None:
+            return
+        if flavor.memory_mb < image.min_ram_mb:
+            raise errors.Invalid("Flavor's memory is too small for requested image.")
+        if flavor.root_gb == 0:
+            self._access.check(req, "servers:create:zero_disk_flavor")
+            return
+        disk = flavor.root_gb * GIB
+        if flavor.root_gb < image.min_disk_gb:
+            raise errors.Invalid(
+                "Flavor's disk is smaller than the minimum size specified in image metadata. "
+                f"Flavor disk is {disk} bytes, minimum size is {image.min_disk_gb * GIB} bytes."
+            )
+        size = max(image.virtual_size or 0, image.size or 0)
+        if size > disk:
+            raise errors.Invalid(
+                "Flavor's disk is too small for requested image. "
+                f"Flavor disk is {disk} bytes, image is {size} bytes."
+            )
+
+    def _key(self, ctxt: RequestContext, name: str | None) -> keypairs.KeyPair | None:
+        if not name:
+            return None
+        try:
+            return keypairs.get(self._db, str(ctxt.user_id), name)
+        except errors.NotFound:
+            raise errors.Invalid("Invalid key_name provided.") from None
+
+    def _check_metadata(self, ctxt: RequestContext, metadata: dict[str, str]) -> None:
+        if metadata:
+            check_metadata_quota(quotas.limits(self._db, str(ctxt.project_id)), metadata)
+
+    def _place(
+        self, req: falcon.Request, wanted: dict[str, Any]
+    ) -> tuple[str | None, str | None, str | None]:
+        """The zone, host and node asked for; a host only by admins."""
+        zone, _, rest = (wanted.get("availability_zone") or "").partition(":")
+        host, _, node = rest.partition(":")
+        host, node = host or wanted.get("host"), node or wanted.get("hypervisor_hostname")
+        if zone and zone != cfg.CONF.api.default_availability_zone:
+            raise errors.Invalid("The requested availability zone is not available")
+        if host or node:
+            self._access.check(req, "servers:create:forced_host")
+            known = hosts.nodes(self._db)
+            if host and all(n.host != host for n in known):
+                raise errors.Invalid(f"Compute host {host[:64]} could not be found.")
+            if node and all(n.hypervisor_hostname != node for n in known):
+                raise errors.Invalid(f"Hypervisor {node[:64]} could not be found.")
+        return zone or None, host or None, node or None
+
+    def _enter(
+        self, req: falcon.Request, wanted: dict[str, Any], each: list[Instance], least: int
+    ) -> list[tuple[Instance, Work]]:
+        _, host, node = self._place(req, wanted)
+        request = {"requested_host": host, "requested_node": node}
+        return launches.create(
+            self._db,
+            req.context.ctxt,
+            each,
+            lease_seconds=cfg.CONF.conductor.lease_seconds,
+            minimum=least,
+            request={key: value for key, value in request.items() if value},
+        )
+
+    def _cast(self, ctxt: RequestContext, entered: list[tuple[Instance, Work]]) -> None:
+        for instance, work in entered:
+            with steps.step(5, instance=instance.uuid):
+                try:
+                    self._conductor.launch(ctxt, work.id)
+                except Exception:
+                    # The work is in the DB; recovery casts it when its lease runs out.
+                    LOG.exception("instance %s: cannot cast its launch", instance.uuid)
+
+
+def check_metadata_quota(limits: dict[str, int], metadata: dict[str, str]) -> None:
+    """errors.Forbidden when a server may not have that many items."""
+    limit = limits["metadata_items"]
+    if 0 <= limit < len(metadata):
+        raise errors.QuotaExceeded(f"Maximum number of metadata items exceeds {limit}")
+
+
+def _audit_id(req: falcon.Request) -> str | None:
+    """Of the token: what finds the login (step 1) of this launch."""
+    token = req.env.get("keystone.token_info") or {}
+    ids = (token.get("token") or {}).get("audit_ids") or [None]
+    return None if ids[0] is None else str(ids[0])
+
+
+def _counts(wanted: dict[str, Any]) -> tuple[int, int]:
+    least = int(wanted.get("min_count", 1))
+    most = int(wanted.get("max_count", least))
+    if least > most:
+        raise errors.Invalid("min_count must be <= max_count")
+    limit: int = cfg.CONF.api.max_limit
+    if most > limit:
+        raise errors.Invalid(f"max_count must be <= {limit}; launch fewer at a time.")
+    return least, most
+
+
+def _hints(body: dict[str, Any]) -> dict[str, Any]:
+    hints = body.get("OS-SCH-HNT:scheduler_hints") or body.get("os:scheduler_hints") or {}
+    if "group" in hints:
+        raise errors.Invalid(f"Instance group {str(hints['group'])[:64]} could not be found.")
+    # Names with an underscore in front are the scheduler's own (CVE-2026-46448).
+    return {key: value for key, value in hints.items() if not key.startswith("_")}
+
+
+def _check_plain(wanted: dict[str, Any]) -> None:
+    """What exists in the API and not here: refused rather than ignored."""
+    if wanted.get("personality"):
+        raise errors.Invalid("Files cannot be injected on this cloud; use user_data instead.")
+    if wanted.get("trusted_image_certificates"):
+        raise errors.Invalid(
+            "Image certificates are not validated on this cloud; leave out "
+            "trusted_image_certificates."
+        )
+
+
+def _description(req: falcon.Request, wanted: dict[str, Any]) -> str | None:
+    if "description" in wanted:
+        description: str | None = wanted["description"]
+        return description
+    # Before 2.19 the name stood in for what could not be said.
+    return None if req.context.version >= (2, 19) else wanted["name"]
+
+
+def _user_data(encoded: str | None) -> str | None:
+    if encoded is None:
+        return None
+    try:
+        base64.b64decode(re.sub(r"\s", "", encoded), validate=True)
+    except (binascii.Error, ValueError):
+        raise errors.Invalid(
+            "Invalid input for field/attribute user_data. It is not a 'base64'."
+        ) from None
+    return encoded
+
+
+def _numbered(asked: Instance, wanted: dict[str, Any], index: int, uuids: list[str]) -> Instance:
+    """The server number `index`: its own uuid and, when there are several, name and hostname."""
+    several = len(uuids) > 1
+    name = f"{asked.name}-{index + 1}" if several else asked.name
+    hostname = wanted.get("hostname")
+    if hostname and several:
+        hostname = f"{hostname}-{index + 1}"
+    return Instance(
+        **{
+            **vars(asked),
+            "uuid": uuids[index],
+            "name": name[:255],
+            "hostname": hostname or default_hostname(name, uuids[index]),
+            "launch_index": index,
+        }
+    )
+
+
+def default_hostname(name: str, server_id: str) -> str:
+    """A hostname out of a server's name, or of its id when nothing of the name is left."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    plain = re.sub(r"[ _.]", "-", plain)
+    plain = re.sub(r"[^a-zA-Z0-9-]+", "", plain).lower()[:63].strip("-")
+    return plain or f"server-{server_id}"
+
+
+def _password() -> str:
+    return _random(string.ascii_letters + string.digits, 12)
+
+
+def _random(alphabet: str, length: int) -> str:
+    return "".join(secrets.choice(alphabet) for _ in range(length))

@@ -1,0 +1,90 @@
+"""Every action on a server that exists, as the API decides it.
+
+`states.begin` is the decision: it refuses (409) or enters the action and
+its work in flight. The cast that follows only tells who does it; a lost one
+is repeated by recovery.
+"""
+
+import logging
+from typing import Any
+
+from oslo_config import cfg
+
+from minova.common import errors
+from minova.common.context import RequestContext
+from minova.compute.rpcapi import ComputeAPI
+from minova.conductor.rpcapi import ConductorAPI
+from minova.db import instances, states
+from minova.db.engine import Database
+from minova.model import states as model_states
+from minova.model.instance import Instance
+from minova.model.work import Work
+
+LOG = logging.getLogger(__name__)
+_DELETE_ATTEMPTS = 5
+
+
+class Lifecycle:
+    """Begins actions and hands them to the process that does them."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._compute = ComputeAPI()
+        self._conductor = ConductorAPI()
+
+    def delete(self, ctxt: RequestContext, instance: Instance) -> None:
+        """Delete a server from whatever state. Idempotent while it is being deleted."""
+        for attempt in range(_DELETE_ATTEMPTS):
+            if instance.task_state == model_states.DELETING and not instance.locked:
+                return
+            try:
+                self.begin(ctxt, instance, "delete")
+                return
+            except errors.Conflict:
+                # A launch in flight changes the state all the time; look again.
+                if instance.locked or attempt == _DELETE_ATTEMPTS - 1:
+                    raise
+            except errors.NotFound:
+                return
+            try:
+                instance = instances.get(self._db, instance.uuid)
+            except errors.NotFound:
+                return
+
+    def begin(
+        self,
+        ctxt: RequestContext,
+        instance: Instance,
+        action: str,
+        *,
+        word: str | None = None,
+        request: dict[str, Any] | None = None,
+    ) -> Work:
+        """Start an action of states.ACTIONS, or raise errors.Conflict in Nova's words.
+
+        `word` is what the client calls it; `request` what the host needs to
+        know besides.
+        """
+        work = states.begin(
+            self._db,
+            ctxt,
+            instance.uuid,
+            action,
+            lease_seconds=cfg.CONF.conductor.lease_seconds,
+            word=word,
+            request=request,
+        )
+        try:
+            if work.host is None:
+                self._conductor.delete_unhosted(ctxt, work.id)
+            else:
+                self._compute.run(ctxt, work.host, work.id)
+        except Exception:
+            LOG.exception("instance %s: cannot cast its %s", instance.uuid, action)
+        return work
+
+    def console_output(self, ctxt: RequestContext, instance: Instance, lines: int | None) -> str:
+        """The end of the console's log; errors.Conflict without a host."""
+        if instance.host is None:
+            raise errors.Conflict(f"Instance {instance.uuid} is not ready")
+        return self._compute.console_output(ctxt, instance.host, instance.uuid, lines)

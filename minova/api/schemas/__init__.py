@@ -1,0 +1,1 @@
+"""Request bodies, field by field and version by version."""

@@ -1,0 +1,283 @@
+"""The query of GET /servers: which filters, order and page it asks for.
+
+`_FILTERS` has a row per parameter: the version from which everyone may use
+it, or None when it stays with admins. What one may not use is ignored, as
+Nova does; what does not exist at all is refused from 2.75 on.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import falcon
+from oslo_config import cfg
+
+from minova.api import paging
+from minova.api.access import Access, known_id
+from minova.api.microversions import Version
+from minova.api.validation import boolean, parse_time
+from minova.common import errors
+from minova.db.server_list import SORT_KEYS, Filters, Page
+from minova.model import states
+from minova.model.instance import Instance
+
+_EVERYONE: Version = (2, 1)
+# parameter -> (column of server_list.EQUAL, from which version everyone may use it)
+_EQUAL: dict[str, tuple[str, Version | None]] = {
+    "image": ("image_id", _EVERYONE),
+    "flavor": ("flavor_id", _EVERYONE),
+    "reservation_id": ("reservation_id", _EVERYONE),
+    "uuid": ("uuid", None),
+    "host": ("host", None),
+    "node": ("node", None),
+    "hypervisor_hostname": ("node", None),
+    "user_id": ("user_id", (2, 83)),
+    "key_name": ("key_name", (2, 83)),
+    "vm_state": ("vm_state", (2, 83)),
+    "task_state": ("task_state", (2, 83)),
+    "hostname": ("hostname", (2, 90)),
+    "description": ("description", None),
+    "root_device_name": ("root_device_name", None),
+    "access_ip_v4": ("access_ip_v4", None),
+    "access_ip_v6": ("access_ip_v6", None),
+}
+_NUMBERS: dict[str, tuple[str, Version | None]] = {
+    "power_state": ("power_state", (2, 83)),
+    "progress": ("progress", (2, 83)),
+    "launch_index": ("launch_index", None),
+}
+_FLAGS: dict[str, tuple[str, Version | None]] = {
+    "config_drive": ("config_drive", (2, 83)),
+    "locked": ("locked", (2, 73)),
+}
+_TAGS: dict[str, Callable[[set[str], set[str]], bool]] = {
+    "tags": lambda wanted, has: wanted <= has,
+    "tags-any": lambda wanted, has: bool(wanted & has),
+    "not-tags": lambda wanted, has: not wanted <= has,
+    "not-tags-any": lambda wanted, has: not wanted & has,
+}
+# Known, and either read elsewhere or without a meaning here.
+_OTHER = {
+    *("name", "display_name", "status", "ip", "ip6", "limit", "marker", "sort_key", "sort_dir"),
+    *("all_tenants", "deleted", "project_id", "tenant_id", "changes-since", "changes-before"),
+    *("availability_zone", "metadata", "block_device_mapping", "cell_name", "created_at"),
+    *("disable_terminate", "ephemeral_gb", "image_ref", "internal_id", "kernel_id", "launched_at"),
+    *("launched_on", "locked_by", "memory_mb", "os_type", "ramdisk_id", "root_gb", "services"),
+    *("soft_deleted", "system_metadata", "terminated_at", "user_data", "vcpus", "vm_mode"),
+    *("instance_type_id", "display_description", "architecture", "auto_disk_config"),
+}
+_ADMIN_SORT = {"host", "node"}
+_MOST_REPEATS = 4
+
+
+def read(access: Access, req: falcon.Request) -> tuple[Filters, Page] | None:
+    """What to list; None when no server can match. Raises errors.Invalid or Forbidden."""
+    version: Version = req.context.version
+    _check_known(req, version)
+    admin = access.privileged(req)
+    filters = Filters(default_zone=cfg.CONF.api.default_availability_zone)
+    if not _projects(access, req, filters):
+        return None
+    _equal(req, filters, version, admin)
+    name = paging.last(req, "name") or paging.last(req, "display_name")
+    if name:
+        filters.name = _pattern("name", name)
+    _changes(req, filters, version)
+    _deleted(req, filters, admin)
+    zone = paging.last(req, "availability_zone")
+    if zone and (admin or version >= (2, 83)):
+        filters.zone = zone
+    _each(req, filters, version, admin)
+    if not _statuses(req, filters, version, admin):
+        return None
+    return filters, _page(access, req)
+
+
+def _check_known(req: falcon.Request, version: Version) -> None:
+    for name, value in req.params.items():
+        for text in value if isinstance(value, list) else [value]:
+            if not text.isprintable() or len(text) > 1024:
+                raise errors.Invalid(f"Invalid value for query parameter {name[:64]}.")
+        known = {*_OTHER, *_EQUAL, *_NUMBERS, *_FLAGS, *_TAGS}
+        if version >= (2, 75) and name not in known:
+            raise errors.Invalid(
+                f"Invalid input for query parameters {name[:64]}. Additional properties are not "
+                "allowed; leave it out."
+            )
+
+
+def _projects(access: Access, req: falcon.Request, filters: Filters) -> bool:
+    asked = paging.last(req, "project_id") or paging.last(req, "tenant_id")
+    every = paging.last(req, "all_tenants")
+    if every is not None and every.lower() not in ("", "true", "1", "yes", "on", "t", "y"):
+        if every.lower() not in ("false", "0", "no", "off", "f", "n"):
+            raise errors.Invalid(
+                f"Invalid value {every[:64]!r} for all_tenants; say True or False."
+            )
+        every = None
+    if every is not None:
+        access.check(req, "servers:index:get_all_tenants")
+        if asked:
+            filters.equal["project_id"] = [asked]
+        return True
+    own = req.context.ctxt.project_id
+    filters.equal["project_id"] = [own]
+    return asked is None or asked == own or not access.privileged(req)
+
+
+def _equal(req: falcon.Request, filters: Filters, version: Version, admin: bool) -> None:
+    for name, (column, since) in (_EQUAL | _NUMBERS | _FLAGS).items():
+        if name not in req.params or not (admin or (since and version >= since)):
+            continue
+        raw = req.params[name]
+        texts = raw if isinstance(raw, list) else [raw]
+        if name in _NUMBERS:
+            if not all(text.isdecimal() and len(text) < 10 for text in texts):
+                raise errors.Invalid(f"Invalid value for filter {name}: it has to be a number.")
+            filters.equal[column] = [int(text) for text in texts]
+        elif name in _FLAGS:
+            filters.equal[column] = [boolean(text) for text in texts]
+        elif name in ("image", "flavor"):
+            filters.equal[column] = [text.rstrip("/").rpartition("/")[2] for text in texts]
+        else:
+            filters.equal[column] = list(texts)
+
+
+def _pattern(name: str, text: str) -> str:
+    """A regular expression that is one, and cannot be made to run for ever."""
+    simple = len(text) <= 255 and len(re.findall(r"[*+{]", text)) <= _MOST_REPEATS
+    # A repeat of a group that repeats itself may take exponential time.
+    if not simple or re.search(r"[*+}]\)?[^()]*\)\s*[*+{]|\\\d|\(\?", text):
+        raise errors.Invalid(f"The pattern of filter {name} is too complex; use a simpler one.")
+    try:
+        re.compile(text)
+    except re.error:
+        raise errors.Invalid(
+            f"The value of filter {name} is no regular expression; put a backslash before its "
+            "special characters."
+        ) from None
+    return text
+
+
+def _changes(req: falcon.Request, filters: Filters, version: Version) -> None:
+    names = {"changes-since": "changed_since"}
+    if version >= (2, 66):
+        names["changes-before"] = "changed_before"
+    for name, attribute in names.items():
+        text = paging.last(req, name)
+        if text is None:
+            continue
+        setattr(filters, attribute, _time(name, text))
+        # Who asks what has changed wants to hear of what is gone as well.
+        filters.living_too = name == "changes-since" or filters.living_too
+    since, before = filters.changed_since, filters.changed_before
+    if since and before and since > before:
+        raise errors.Invalid(
+            "The value of changes-since must be less than or equal to changes-before"
+        )
+
+
+def _time(name: str, text: str) -> Any:
+    try:
+        return parse_time(text)
+    except (ValueError, OverflowError):
+        raise errors.Invalid(
+            f"Invalid filter field: {name}. Give a time such as 2026-11-21T08:30:00Z."
+        ) from None
+
+
+def _deleted(req: falcon.Request, filters: Filters, admin: bool) -> None:
+    text = paging.last(req, "deleted")
+    if text is not None and admin:
+        filters.deleted, filters.living_too = boolean(text.lower()), False
+
+
+def _statuses(req: falcon.Request, filters: Filters, version: Version, admin: bool) -> bool:
+    raw = req.params.get("status")
+    if raw is None:
+        return True
+    found: list[states.StatusFilter] = []
+    for status in raw if isinstance(raw, list) else [raw]:
+        known = states.states_of(status.upper())
+        if not known and version >= (2, 38):
+            raise errors.Invalid(f"Invalid status value {status[:64]!r}.")
+        if status.upper() == "DELETED":
+            if not admin:
+                raise errors.Forbidden("Only administrators may list deleted instances")
+            filters.deleted = True
+        found += known
+    filters.statuses = found
+    return bool(found)
+
+
+def _each(req: falcon.Request, filters: Filters, version: Version, admin: bool) -> None:
+    """The filters on what only a whole instance tells."""
+    for name, number in (("ip", 4), ("ip6", 6)):
+        text = paging.last(req, name)
+        if text and (name == "ip" or admin or version >= (2, 5)):
+            filters.each.append(_has_address(re.compile(_pattern(name, text)), number))
+    metadata = paging.last(req, "metadata")
+    if metadata:
+        filters.each.append(_has_metadata(metadata))
+    if version >= (2, 26):
+        for name, compare in _TAGS.items():
+            text = paging.last(req, name)
+            if text is not None:
+                filters.each.append(_has_tags(set(text.split(",")), compare))
+
+
+def _has_address(pattern: re.Pattern[str], version: int) -> Callable[[Instance], bool]:
+    return lambda instance: any(
+        fixed.ip_version == version and pattern.match(fixed.address)
+        for vif in instance.vifs
+        for fixed in vif.fixed_ips
+    )
+
+
+def _has_metadata(text: str) -> Callable[[Instance], bool]:
+    try:
+        wanted = json.loads(text.replace("'", '"'))
+    except ValueError:
+        wanted = None
+    if not isinstance(wanted, dict):
+        raise errors.Invalid('The filter metadata has to be JSON such as {"key": "value"}.')
+    return lambda instance: all(instance.metadata.get(k) == v for k, v in wanted.items())
+
+
+def _has_tags(
+    wanted: set[str], compare: Callable[[set[str], set[str]], bool]
+) -> Callable[[Instance], bool]:
+    return lambda instance: compare(wanted, set(instance.tags))
+
+
+def _page(access: Access, req: falcon.Request) -> Page:
+    keys, directions = _listed(req, "sort_key"), _listed(req, "sort_dir")
+    for key in keys:
+        if key not in SORT_KEYS:
+            raise errors.Invalid(f"Invalid sort key {key[:64]!r}; try created_at or display_name.")
+        if key in _ADMIN_SORT and not access.privileged(req):
+            raise errors.Forbidden(f"Only administrators can sort servers by {key}")
+    for direction in directions:
+        if direction not in ("asc", "desc"):
+            raise errors.Invalid("Unknown sort direction, must be one of: asc, desc")
+    if len(directions) > len(keys) and keys:
+        raise errors.Invalid("Sort direction size exceeds sort key size")
+    keys = keys or ["created_at"]
+    last = directions[-1] if directions else "desc"
+    directions += [last] * (len(keys) - len(directions))
+    marker = paging.last(req, "marker")
+    if marker:
+        try:
+            known_id(marker)
+        except errors.NotFound:
+            raise errors.Invalid(f"marker [{marker[:64]}] not found") from None
+    sort = [(k, d == "desc") for k, d in zip(keys, directions, strict=False)]
+    return Page(limit=paging.limit_of(req), marker=marker or None, sort=sort)
+
+
+def _listed(req: falcon.Request, name: str) -> list[str]:
+    value = req.params.get(name)
+    if value is None:
+        return []
+    return list(value) if isinstance(value, list) else [value]

@@ -1,0 +1,1 @@
+"""How what we know becomes what a client sees, per microversion."""

@@ -1,0 +1,86 @@
+"""Hypervisors as clients see them."""
+
+import json
+from typing import Any
+
+import falcon
+from oslo_config import cfg
+
+from minova.db.hosts import ComputeNode, Service
+from minova.model.instance import Instance
+
+
+def brief(req: falcon.Request, node: ComputeNode, service: Service) -> dict[str, Any]:
+    """A hypervisor in a list."""
+    return {
+        "id": _id(req, node),
+        "hypervisor_hostname": node.hypervisor_hostname,
+        "state": "up" if service.is_up(cfg.CONF.compute.service_down_time) else "down",
+        "status": "disabled" if service.disabled else "enabled",
+    }
+
+
+def full(req: falcon.Request, node: ComputeNode, service: Service) -> dict[str, Any]:
+    """A hypervisor with all that this version tells of it."""
+    version = req.context.version
+    shown = {
+        **brief(req, node, service),
+        "hypervisor_type": node.hypervisor_type,
+        "hypervisor_version": node.hypervisor_version,
+        "host_ip": node.host_ip,
+        "service": {
+            "id": service.uuid if version >= (2, 53) else service.id,
+            "host": service.host,
+            "disabled_reason": service.disabled_reason,
+        },
+    }
+    if version >= (2, 88):
+        return {**shown, "uptime": uptime(node)}
+    cpu_info = _cpu_info(node)
+    return {
+        **shown,
+        **counters(node),
+        "cpu_info": cpu_info if version >= (2, 28) else json.dumps(cpu_info),
+    }
+
+
+def _cpu_info(node: ComputeNode) -> dict[str, Any]:
+    """What the CPU is, and how guests run on it: by KVM or emulated, and why."""
+    return {
+        **node.cpu_info,
+        "accelerator": node.accelerator,
+        "accelerator_reason": node.accelerator_reason,
+    }
+
+
+def counters(node: ComputeNode) -> dict[str, int]:
+    """What a host has, and what of it is taken; `reserved` memory counts as used."""
+    memory_used = node.memory_mb_used + node.reserved_memory_mb
+    return {
+        "vcpus": node.vcpus,
+        "vcpus_used": node.vcpus_used,
+        "memory_mb": node.memory_mb,
+        "memory_mb_used": memory_used,
+        "free_ram_mb": node.memory_mb - memory_used,
+        "local_gb": node.disk_gb,
+        "local_gb_used": node.disk_gb_used,
+        "free_disk_gb": node.disk_gb - node.disk_gb_used,
+        "disk_available_least": node.disk_available_gb,
+        "current_workload": 0,
+        "running_vms": node.running_vms,
+    }
+
+
+def uptime(node: ComputeNode) -> str | None:
+    """How long the host has been up, if its compute reports it."""
+    value = node.cpu_info.get("uptime")
+    return None if value is None else str(value)
+
+
+def servers(instances: list[Instance]) -> list[dict[str, str]]:
+    """A hypervisor's servers; here `name` is the domain's."""
+    return [{"uuid": i.uuid, "name": i.domain_name} for i in instances]
+
+
+def _id(req: falcon.Request, node: ComputeNode) -> str | int:
+    return node.uuid if req.context.version >= (2, 53) else node.id
