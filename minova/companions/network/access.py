@@ -17,6 +17,7 @@ from minova.policies.network import PRIVILEGED
 
 Row = dict[str, Any]
 Scope = list[sa.ColumnElement[bool]]
+_DECIDED = "_network_privileged"
 
 
 class Access:
@@ -26,8 +27,15 @@ class Access:
         self._policy = policy
 
     def privileged(self, ctxt: RequestContext) -> bool:
-        """Whether `ctxt` sees and acts on every project's resources."""
-        return self._policy.allows(ctxt, PRIVILEGED)
+        """Whether `ctxt` sees and acts on every project's resources.
+
+        Asked several times in a request, decided once.
+        """
+        known: bool | None = getattr(ctxt, _DECIDED, None)
+        if known is None:
+            known = self._policy.allows(ctxt, PRIVILEGED)
+            setattr(ctxt, _DECIDED, known)
+        return known
 
     def require(
         self, ctxt: RequestContext, rule: str, target: Mapping[str, Any] | None = None

@@ -22,7 +22,7 @@ from minova.companions.network.api import (
 from minova.companions.network.binding import Binder
 from minova.db.engine import Database
 
-NAME = "network"
+NAME = "minova-network"
 # The `type` of errors that have no name of their own in Neutron.
 _TYPES = {
     400: "HTTPBadRequest",

@@ -166,6 +166,8 @@ _SCHEMAS: dict[str, Schema] = {
             **{name: {"type": "integer", "minimum": -1, "maximum": 2**31 - 1} for name in DEFAULTS},
             "project_id": _nullable(_text(64)),
             "tenant_id": _nullable(_text(64)),
+            "check_limit": _BOOLEAN,
+            "force": _BOOLEAN,
         }
     ),
     "tags": {

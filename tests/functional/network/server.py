@@ -43,14 +43,19 @@ def authenticate(req: falcon.Request) -> RequestContext | None:
 class Server:
     """The server under test; `get`, `post`, … speak as project `demo` unless told."""
 
-    def __init__(self, db: Database, settle: float = 0.02, gap: float = 1.0) -> None:
+    def __init__(
+        self,
+        db: Database,
+        settle: float = 0.02,
+        gap: float = 1.0,
+        who: Callable[[falcon.Request], RequestContext | None] = authenticate,
+        before: Callable[[Any], Any] = lambda wsgi: wsgi,
+    ) -> None:
         self.db = db
         agent = agent_rpcapi.NetworkAgentAPI()
         refresher = Refresher(agent, settle, gap)
-        wsgi = app.build(
-            db, Enforcer(policies.list_rules()), Binder(db, agent, refresher), authenticate
-        )
-        self._rest = service.RestService("network", wsgi, "127.0.0.1", 0, threads=10)
+        wsgi = app.build(db, Enforcer(policies.list_rules()), Binder(db, agent, refresher), who)
+        self._rest = service.RestService("network", before(wsgi), "127.0.0.1", 0, threads=10)
         self._services: list[service.Service] = [
             refresher,
             service.RpcService(

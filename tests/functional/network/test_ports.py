@@ -113,3 +113,119 @@ def test_a_deleted_port_is_gone_from_its_host(server: Server, agent: Agent) -> N
     server.delete(f"/ports/{port['id']}", SERVICE)
     assert port["id"] not in agent.ports
     assert server.error("GET", f"/ports/{port['id']}") == (404, "PortNotFound")
+
+
+def test_addresses_are_given_as_asked(server: Server) -> None:
+    network = server.network("10.9.0.0/24")
+    subnet = network["subnet"]["id"]
+    port = server.port(network["id"], fixed_ips=[{"ip_address": "10.9.0.77"}])
+    assert port["fixed_ips"] == [{"subnet_id": subnet, "ip_address": "10.9.0.77"}]
+    assert port["dns_assignment"][0]["hostname"] == "host-10-9-0-77"
+
+    def refused(*fixed_ips: dict[str, str]) -> tuple[int, str]:
+        body = {"port": {"network_id": network["id"], "fixed_ips": list(fixed_ips)}}
+        return server.error("POST", "/ports", body)
+
+    assert refused({"ip_address": "10.9.0.77"}) == (409, "IpAddressInUse")
+    assert refused({"ip_address": "10.9.0.2"}) == (409, "IpAddressInUse")  # DHCP
+    assert refused({"ip_address": "10.8.0.5"}) == (400, "InvalidIpForNetwork")
+    assert refused({"ip_address": "10.9.0.255"}) == (400, "InvalidIpForNetwork")
+    assert refused({"ip_address": "10.8.0.5", "subnet_id": subnet}) == (400, "InvalidIpForSubnet")
+    assert refused({"subnet_id": "nonexist"}) == (400, "InvalidInput")
+    twice = {"ip_address": "10.9.0.78"}
+    assert refused(twice, twice) == (409, "IpAddressInUse")
+    assert server.port(network["id"], fixed_ips=[])["fixed_ips"] == []
+
+
+def test_a_second_address_comes_and_goes(server: Server) -> None:
+    network = server.network("10.9.0.0/24")
+    port = server.port(network["id"], fixed_ips=[{"ip_address": "10.9.0.77"}])
+    path = f"/ports/{port['id']}"
+    two = [*port["fixed_ips"], {"subnet_id": network["subnet"]["id"]}]
+    changed = server.put(path, {"port": {"fixed_ips": two}})["port"]
+    assert changed["fixed_ips"][0] == port["fixed_ips"][0] and len(changed["fixed_ips"]) == 2
+    second = changed["fixed_ips"][1]
+    changed = server.put(path, {"port": {"fixed_ips": [second]}})["port"]
+    assert changed["fixed_ips"] == [second]
+    server.port(network["id"], fixed_ips=[{"ip_address": "10.9.0.77"}])  # is free again
+
+
+def test_ports_are_found_by_what_people_know_of_them(server: Server) -> None:
+    network = server.network("10.9.0.0/24")
+    port = server.port(network["id"], fixed_ips=[{"ip_address": "10.9.0.77"}], device_id="vm1")
+    server.port(network["id"])
+    for query in (
+        "device_id=vm1",
+        "fixed_ips=ip_address%3D10.9.0.77",
+        "fixed_ips=ip_address_substr%3D0.77",
+        f"fixed_ips=subnet_id%3D{network['subnet']['id']}&device_id=vm1",
+        f"mac_address={port['mac_address']}",
+    ):
+        found = server.get(f"/ports?{query}&fields=id")["ports"]
+        assert found == [{"id": port["id"]}], query
+
+
+def test_a_mac_is_taken_once_per_network(server: Server) -> None:
+    network = server.network()
+    server.port(network["id"], mac_address="FA:16:3E:00:00:01")
+    body = {"port": {"network_id": network["id"], "mac_address": "fa:16:3e:00:00:01"}}
+    assert server.error("POST", "/ports", body) == (409, "MacAddressInUse")
+    body["port"]["mac_address"] = "01:16:3e:00:00:01"
+    assert server.error("POST", "/ports", body) == (400, "InvalidInput")
+    server.port(server.network("10.8.0.0/24")["id"], mac_address="fa:16:3e:00:00:01")
+
+
+def test_on_a_foreign_network_one_takes_what_one_is_given(server: Server) -> None:
+    network = server.network("10.9.0.0/24")
+    server.put(f"/networks/{network['id']}", {"network": {"shared": True}}, "a:admin")
+    for attrs in (
+        {"mac_address": "fa:16:3e:00:00:01"},
+        {"fixed_ips": [{"ip_address": "10.9.0.9"}]},
+        {"port_security_enabled": False},
+        {"allowed_address_pairs": [{"ip_address": "10.9.0.9"}]},
+        {"device_owner": "network:dhcp"},
+        {"device_owner": "network:router_interface"},
+    ):
+        body = {"port": {"network_id": network["id"], **attrs}}
+        assert server.error("POST", "/ports", body, "other") == (403, "PolicyNotAuthorized"), attrs
+        owners = server.call("POST", "/ports", body)
+        assert owners.status_code == 201
+    port = server.port(network["id"], "other")
+    body = {"port": {"device_owner": "network:dhcp"}}
+    assert server.error("PUT", f"/ports/{port['id']}", body, "other")[0] == 403
+
+
+def test_without_port_security_there_are_no_groups(server: Server) -> None:
+    network = server.network()
+    port = server.port(network["id"], port_security_enabled=False)
+    assert port["security_groups"] == []
+    group = server.get("/security-groups")["security_groups"][0]["id"]
+    kind = "PortSecurityAndIPRequiredForSecurityGroups"
+    body = {"port": {"security_groups": [group]}}
+    assert server.error("PUT", f"/ports/{port['id']}", body) == (400, kind)
+    body["port"]["port_security_enabled"] = True  # type: ignore[assignment]
+    changed = server.put(f"/ports/{port['id']}", body)["port"]
+    assert changed["security_groups"] == [group]
+    assert server.port(network["id"], security_groups=[])["security_groups"] == []
+
+
+def test_allowed_address_pairs_reach_the_host(server: Server, agent: Agent) -> None:
+    network = server.network()
+    pairs = [{"ip_address": "10.9.0.100"}, {"ip_address": "10.9.1.0/24"}]
+    port = server.port(
+        network["id"], SERVICE, allowed_address_pairs=pairs, **{"binding:host_id": "h1"}
+    )
+    mac = port["mac_address"]
+    assert port["allowed_address_pairs"] == [{**pair, "mac_address": mac} for pair in pairs]
+    wired = agent.ports[port["id"]].allowed_address_pairs
+    assert wired == [["10.9.0.100", mac], ["10.9.1.0/24", mac]]
+
+
+def test_bulk_creation_of_ports_is_all_or_none(server: Server) -> None:
+    network = server.network("10.9.0.0/24")
+    items = [{"network_id": network["id"], "name": str(n)} for n in range(5)]
+    ports = server.post("/ports", {"ports": items})["ports"]
+    assert [port["name"] for port in ports] == ["0", "1", "2", "3", "4"]
+    items[1]["fixed_ips"] = ports[0]["fixed_ips"]
+    assert server.error("POST", "/ports", {"ports": items}) == (409, "IpAddressInUse")
+    assert len(server.get("/ports?fields=id")["ports"]) == 6

@@ -63,9 +63,21 @@ class Quotas:
                 reason=f"this cloud has no {', '.join(unknown)}; their limit stays 0"
             )
         counted = {name: value for name, value in limits.items() if name in queries.COUNTED}
+        if wanted.get("check_limit") and not wanted.get("force"):
+            self._check_use(project_id, counted)
         queries.set_limits(self._db, project_id, counted)
         with self._db.reading() as connection:
             return {"quota": queries.limits(connection, project_id)}
+
+    def _check_use(self, project_id: str, limits: dict[str, int]) -> None:
+        with self._db.reading() as connection:
+            used = queries.used(connection, project_id)
+        for name, limit in limits.items():
+            if 0 <= limit < used[name]:
+                raise errors.HTTPBadRequest(
+                    f"The limit {limit} for {name} is below the {used[name]} in use; "
+                    "force it, or delete some first"
+                )
 
     def delete(self, req: falcon.Request, resp: falcon.Response, project_id: str) -> None:
         """DELETE /v2.0/quotas/{project_id}: back to the defaults."""

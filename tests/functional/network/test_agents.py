@@ -1,0 +1,106 @@
+"""The hosts' agents, living and dead."""
+
+import datetime as dt
+import threading
+
+import pytest
+import sqlalchemy as sa
+
+from minova.companions.network import binding, tables
+from minova.db.engine import Database
+from tests.functional.network.server import Agent, Server
+
+ADMIN = "admin:admin"
+SERVICE = "services:service"
+
+
+def test_the_admin_sees_which_agents_live(server: Server, agent: Agent, db: Database) -> None:
+    (seen,) = server.get("/agents", ADMIN)["agents"]
+    assert seen["host"] == "h1" and seen["alive"]
+    assert server.get(f"/agents/{seen['id']}", ADMIN)["agent"] == seen
+    assert server.error("GET", "/agents") == (403, "PolicyNotAuthorized")
+    long_ago = dt.datetime(2020, 1, 1)
+    with db.transaction() as connection:
+        connection.execute(sa.update(tables.agents).values(heartbeat_at=long_ago))
+    assert not server.get("/agents", ADMIN)["agents"][0]["alive"]
+    agent.report()
+    for _ in range(200):
+        if server.get("/agents?alive=true", ADMIN)["agents"]:
+            break
+        threading.Event().wait(0.02)
+    else:
+        raise AssertionError("the agent's report never came")
+    server.delete(f"/agents/{seen['id']}", ADMIN)
+    assert server.error("DELETE", f"/agents/{seen['id']}", who=ADMIN) == (404, "AgentNotFound")
+
+
+def test_a_dead_agent_fails_a_binding_and_blocks_no_deletion(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(binding, "DEAD_TIMEOUT", 0.1)
+    network = server.network()
+    port = server.port(network["id"], SERVICE, **{"binding:host_id": "nowhere"})
+    assert port["binding:vif_type"] == "binding_failed" and port["status"] == "DOWN"
+    assert server.get("/ports?binding:host_id=nowhere", SERVICE)["ports"] == [
+        {**port, "revision_number": 1, "updated_at": port["updated_at"]}
+    ]
+    server.delete(f"/ports/{port['id']}", SERVICE)
+
+
+def test_an_agent_that_starts_late_finds_everything(
+    server: Server, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = server.network("10.5.0.0/24", name="lan")
+    agent = Agent("late", db)
+    agent.start()
+    try:
+        state = agent.state()
+        assert [(n.id, n.name, n.bridge) for n in state.networks] == [
+            (network["id"], "lan", f"br-{network['id'][:11]}")
+        ]
+        assert (state.ports, state.groups) == ([], [])
+        port = server.port(network["id"], SERVICE, **{"binding:host_id": "late"})
+        state = agent.state()
+        assert [p.id for p in state.ports] == [port["id"]]
+        assert [g.id for g in state.groups] == port["security_groups"]
+    finally:
+        agent.stop()
+
+
+def test_a_new_subnet_comes_to_every_host_at_once(server: Server, agent: Agent) -> None:
+    network = server.network("10.5.0.0/24")
+    agent.wait_for(lambda: network["id"] in agent.networks)
+    path = f"/subnets/{network['subnet']['id']}"
+    server.put(path, {"subnet": {"dns_nameservers": ["1.1.1.1"]}})
+    agent.wait_for(lambda: agent.networks[network["id"]].subnets[0].dns_nameservers == ["1.1.1.1"])
+    server.delete(f"/networks/{network['id']}")
+    agent.wait_for(lambda: network["id"] not in agent.networks)
+
+
+def test_a_port_moves_between_hosts(server: Server, agent: Agent, db: Database) -> None:
+    other = Agent("h2", db)
+    other.start()
+    try:
+        network = server.network()
+        port = server.port(network["id"], SERVICE, **{"binding:host_id": "h1"})
+        path = f"/ports/{port['id']}"
+        moved = server.put(path, {"port": {"binding:host_id": "h2"}}, SERVICE)["port"]
+        assert moved["binding:host_id"] == "h2" and port["id"] in other.ports
+        agent.wait_for(lambda: port["id"] not in agent.ports)
+        body = {"port": {"binding:host_id": "", "device_id": "", "device_owner": ""}}
+        freed = server.put(path, body, SERVICE)["port"]
+        assert freed["binding:vif_type"] == "unbound" and freed["binding:host_id"] == ""
+        other.wait_for(lambda: port["id"] not in other.ports)
+    finally:
+        other.stop()
+
+
+def test_only_services_say_where_a_port_is(server: Server) -> None:
+    network = server.network()
+    for attrs in ({"binding:host_id": "h1"}, {"binding:profile": {"a": 1}}):
+        body = {"port": {"network_id": network["id"], **attrs}}
+        assert server.error("POST", "/ports", body) == (403, "PolicyNotAuthorized")
+    port = server.port(network["id"])
+    body = {"port": {"binding:host_id": "h1"}}
+    assert server.error("PUT", f"/ports/{port['id']}", body) == (403, "PolicyNotAuthorized")
+    assert server.error("GET", "/ports?binding:host_id=h1")[0] == 400
