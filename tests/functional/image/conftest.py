@@ -7,6 +7,7 @@ In place of keystonemiddleware stands a shim: the token says who asks, as
 import dataclasses
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from oslo_config import cfg
 
 from minova.common.context import RequestContext
 from minova.common.service import RestService
-from minova.companions.image import app, service
+from minova.companions.image import app, service, tables
 from minova.companions.image.store import Store
 from minova.companions.image.transfer import Limits, Transfers
 from minova.db import engine
@@ -132,30 +133,47 @@ def configured() -> None:
     cfg.CONF([], project="minova", default_config_files=[], default_config_dirs=[])
 
 
+@contextmanager
+def running(
+    folder: Path, database: Path, size: int = 64 * MIB, uploads: int = 6
+) -> Iterator[Cloud]:
+    """A service over copies of nothing: an empty database and an empty store."""
+    path = folder / "image.sqlite"
+    path.write_bytes(database.read_bytes())
+    db, store = engine.Database(f"sqlite:///{path}"), Store(str(folder / "images"))
+    transfers = Transfers(db, store, Limits(size, 1024**4, uploads))
+    wsgi = app.build(db, store, transfers, auth=False, authenticate=authenticate)
+    server = RestService("test-image", wsgi, "127.0.0.1", 0, 8)
+    server.start()
+    try:
+        yield Cloud(db, store, transfers, folder / "images", server)
+    finally:
+        server.stop()
+        db.dispose()
+
+
+@pytest.fixture(scope="session")
+def _cloud(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Iterator[Cloud]:
+    with running(tmp_path_factory.mktemp("cloud"), empty_database) as cloud:
+        yield cloud
+
+
 @pytest.fixture
-def make_cloud(tmp_path: Path, empty_database: Path) -> Iterator[Callable[..., Cloud]]:
-    clouds: list[Cloud] = []
-
-    def make(*, size: int = 64 * MIB, uploads: int = 4) -> Cloud:
-        database = tmp_path / f"image{len(clouds)}.sqlite"
-        database.write_bytes(empty_database.read_bytes())
-        db, store = engine.Database(f"sqlite:///{database}"), Store(str(tmp_path / "images"))
-        transfers = Transfers(db, store, Limits(size, 1024**4, uploads))
-        wsgi = app.build(db, store, transfers, auth=False, authenticate=authenticate)
-        server = RestService("test-image", wsgi, "127.0.0.1", 0, 8)
-        server.start()
-        clouds.append(Cloud(db, store, transfers, tmp_path / "images", server))
-        return clouds[-1]
-
-    yield make
-    for cloud in clouds:
-        cloud.server.stop()
-        cloud.db.dispose()
+def cloud(_cloud: Cloud) -> Iterator[Cloud]:
+    """The one live service (starting and stopping one takes half a second), emptied after."""
+    yield _cloud
+    with _cloud.db.transaction() as connection:
+        for table in reversed(tables.metadata.sorted_tables):
+            connection.execute(table.delete())
+    for name in _cloud.files():
+        (_cloud.folder / name).unlink()
 
 
 @pytest.fixture
-def cloud(make_cloud: Callable[..., Cloud]) -> Cloud:
-    return make_cloud()
+def small_cloud(tmp_path: Path, empty_database: Path) -> Iterator[Cloud]:
+    """A service that takes images of 1 MiB, one upload at a time."""
+    with running(tmp_path, empty_database, MIB, 1) as cloud:
+        yield cloud
 
 
 @pytest.fixture
