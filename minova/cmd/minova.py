@@ -47,8 +47,6 @@ def _configure(context: click.Context, *, everything: bool = False) -> None:
 def run(context: click.Context, without: tuple[str, ...]) -> None:
     """Every service in this one process: the embedded profile."""
     _configure(context)
-    if not cfg.CONF.transport_url or cfg.CONF.transport_url == "rabbit://":
-        cfg.CONF.set_override("transport_url", "local://")
     programs = [name for name in _EMBEDDED if name not in without]
     parts = [*start.trace("minova run"), *start.services_of(programs)]
     service.run(parts, lambda: click.echo("minova runs", err=True))

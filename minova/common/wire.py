@@ -1,7 +1,7 @@
 """Dataclasses and datetimes as JSON and back, for RPC and stored blobs.
 
 A class takes part by the `record` decorator. A record becomes a dict tagged
-with the class's name; fields a peer does not know are dropped, missing ones
+with the class's module and name; fields a peer does not know are dropped, missing ones
 take their default, so that neighbouring versions can talk.
 """
 
@@ -16,15 +16,19 @@ _records: dict[str, type] = {}
 
 def record(cls: type[T]) -> type[T]:
     """Register a dataclass (applied above `@dataclass`) to travel by name."""
-    _records[cls.__name__] = cls
+    _records[_name_of(cls)] = cls
     return cls
+
+
+def _name_of(cls: type) -> str:
+    return f"{cls.__module__.removeprefix('minova.')}.{cls.__name__}"
 
 
 def dump(value: Any) -> Any:
     """`value` as JSON-safe data; records and datetimes are tagged."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {f.name: dump(getattr(value, f.name)) for f in dataclasses.fields(value)}
-        return {_TAG: type(value).__name__, **fields}
+        return {_TAG: _name_of(type(value)), **fields}
     if isinstance(value, dict):
         plain = {key: dump(item) for key, item in value.items()}
         # A user's own dict may hold our tag; wrapped, it can never pose as a record.

@@ -93,7 +93,7 @@ class Builder:
         cancelled: threading.Event,
     ) -> None:
         with walk.step(9):
-            instance = self._conductor.instance_get(ctxt, work.instance_uuid)
+            instance = self._conductor.instance_to_build(ctxt, work.instance_uuid)
             self._clear_earlier_attempt(instance, work)
         image = self._image(walk, instance)
         with walk.step(12):

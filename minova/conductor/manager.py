@@ -41,9 +41,12 @@ class ConductorManager:
     ) -> None:
         self._launcher.reschedule(ctxt, work, owner, message, details)
 
-    def instance_get(self, ctxt: RequestContext, uuid: str) -> Instance:
+    def instance_to_build(self, ctxt: RequestContext, uuid: str) -> Instance:
         with step(10, instance=uuid):
             return instances.get(self._db, uuid)
+
+    def instance_get(self, ctxt: RequestContext, uuid: str) -> Instance:
+        return instances.get(self._db, uuid)
 
     def take_work(self, ctxt: RequestContext, work_id: str, owner: str) -> Work | None:
         return work.take(self._db, work_id, owner, cfg.CONF.conductor.lease_seconds)

@@ -1,7 +1,7 @@
 """nova-conductor's door: topic `conductor`.
 
 1.0: launch, delete_unhosted; for computes: take_work, renew_leases,
-     instance_get, advance, finish, fail, reschedule, save_vifs, save_device,
+     instance_to_build, instance_get, advance, finish, fail, reschedule, save_vifs, save_device,
      remove_device, add_event, report_host, host_instances, host_work,
      power_state_changed
 """
@@ -54,8 +54,13 @@ class ConductorAPI:
         """Keep the work that `owner` is doing."""
         self._call(ctxt, "renew_leases", owner=owner, ids=ids)
 
+    def instance_to_build(self, ctxt: RequestContext, uuid: str) -> Instance:
+        """Steps 9 and 10: the instance with all that a build needs; errors.NotFound."""
+        instance: Instance = self._call(ctxt, "instance_to_build", uuid=uuid)
+        return instance
+
     def instance_get(self, ctxt: RequestContext, uuid: str) -> Instance:
-        """Steps 9 to 11: the instance with all that a build needs; errors.NotFound."""
+        """An instance as the DB has it; errors.NotFound."""
         instance: Instance = self._call(ctxt, "instance_get", uuid=uuid)
         return instance
 

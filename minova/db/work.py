@@ -137,6 +137,7 @@ def hand_over(
         "stage": stage,
         "host": host,
         "owner": None,
+        "attempts": 0,
         "lease_until": utcnow() + dt.timedelta(seconds=lease_seconds),
     }
     if request is not None:

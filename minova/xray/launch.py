@@ -71,7 +71,7 @@ def _view_of(step: steps.Step, span: SpanRecord | None) -> StepView:
         start=span.start / 1e9,
         duration_ms=duration,
         status=status,
-        code=span.code,
+        code=str(span.attributes.get("handler") or span.code),
         reason=span.reason,
         note=", ".join(
             f"{name} {span.attributes[name]}"

@@ -3,7 +3,7 @@
 import json
 import sqlite3
 import threading
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -103,11 +103,17 @@ class Reader:
         return str(row["instance"])
 
     def steps(self, instance: str) -> list[SpanRecord]:
-        """The step spans of a launch, and the authentication behind it, oldest first."""
+        """The step spans of a launch, oldest first.
+
+        The token check of its request comes by the request's trace, the
+        authentication behind it by the token's audit id.
+        """
         spans = self._select("instance = ? AND step IS NOT NULL", instance)
+        traces = {span.trace_id for span in spans if span.step == 2}
         audits = {span.audit_id for span in spans if span.audit_id}
-        marks = ", ".join("?" * len(audits))
-        return self._select(f"audit_id IN ({marks}) AND step = 1", *audits) + spans
+        before = self._select(f"audit_id IN ({_marks(audits)}) AND step = 1", *audits)
+        checks = self._select(f"trace_id IN ({_marks(traces)}) AND step = 3", *traces)
+        return sorted([*before, *checks, *spans], key=lambda span: span.start)
 
     def trace(self, trace_id: str) -> list[SpanRecord]:
         """Every span of a trace, oldest first."""
@@ -121,3 +127,7 @@ class Reader:
             )
             for r in rows
         ]
+
+
+def _marks(values: Collection[Any]) -> str:
+    return ", ".join("?" * len(values))
