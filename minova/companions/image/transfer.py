@@ -149,15 +149,23 @@ class Transfers:
             part = self._store.begin(image.id, token)
             undo.push(part.discard)
             if not queries.move(self._db, image.id, (QUEUED,), status, upload=token):
-                raise errors.Conflict(
-                    f"Image status transition from {image.status} to {status} is not allowed; "
-                    "data can be sent once, to a queued image."
-                )
+                raise self._not_queued(image.id, status)
             undo.push(self._reset, image.id, token, status)
             facts = _receive(image.id, part, body, inspection)
             yield undo, part, token, facts
             undo.clear()
             part.close()
+
+    def _not_queued(self, image_id: str, status: str) -> errors.MinovaError:
+        """Why data cannot be sent to an image: what it is by now, read again."""
+        try:
+            current = queries.get(self._db, image_id).status
+        except errors.NotFound:
+            return failures.Gone(id=image_id)
+        return errors.Conflict(
+            f"Image status transition from {current} to {status} is not allowed; data can be sent "
+            "once, to a queued image."
+        )
 
     def _rename(self, image: Image, part: Part) -> None:
         try:

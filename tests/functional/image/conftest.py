@@ -6,6 +6,7 @@ In place of keystonemiddleware stands a shim: the token says who asks, as
 
 import dataclasses
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -114,6 +115,12 @@ class User:
         answer = self.get(f"/v2/images/{image_id}")
         assert answer.status_code == 200, answer.text
         return answer.json()
+
+    def wait_while(self, image_id: str, status: str) -> None:
+        """Ask until the image has left `status`, at most 20 s."""
+        deadline = time.monotonic() + 20
+        while self.show(image_id)["status"] == status:
+            assert time.monotonic() < deadline, f"{image_id} stays {status}"
 
     def ids(self, query: str = "") -> list[str]:
         answer = self.get(f"/v2/images{query}")
