@@ -16,6 +16,31 @@ OPTIONS = {
             default="/run/minova/volumes",
             help="Folder of the NBD sockets; QEMU's user has to reach it.",
         ),
+        cfg.StrOpt(
+            "export_group",
+            default="kvm",
+            help="Group of the sockets' folder: QEMU's user has to be in it. Empty leaves the "
+            "service's own group.",
+        ),
+        cfg.StrOpt(
+            "volume_format",
+            default="raw",
+            choices=["raw", "qcow2"],
+            help="Format of new volumes' files. Both are sparse; existing volumes keep theirs.",
+        ),
+        cfg.StrOpt(
+            "availability_zone", default="nova", help="Availability zone all volumes are in."
+        ),
+        cfg.IntOpt(
+            "workers", default=2, min=1, help="Volumes created, copied or deleted at the same time."
+        ),
+        cfg.IntOpt(
+            "export_check_interval",
+            default=5,
+            min=1,
+            help="Seconds between two looks whether every attached volume is still exported.",
+        ),
+        cfg.IntOpt("max_limit", default=1000, min=1, help="Most records one list request returns."),
         cfg.IntOpt("max_volume_size_gb", default=1024, min=1, help="Largest volume, GiB."),
         cfg.IntOpt("quota_volumes", default=10, min=-1, help="Volumes of a project; -1: no limit."),
         cfg.IntOpt(

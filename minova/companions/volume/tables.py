@@ -1,0 +1,78 @@
+"""The volume service's tables.
+
+`volumes.host` is the host whose disk holds the file: only its service works
+on the volume. `new_size_gb` is what an extension in flight is going to,
+`image_id` and `source_volid` what a creation in flight copies from, so that
+both can be taken up again after a crash.
+"""
+
+from typing import Any
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+EXACT: dict[str, Any] = {"mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
+
+volumes = sa.Table(
+    "volumes",
+    metadata,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("project_id", sa.String(64), nullable=False),
+    sa.Column("user_id", sa.String(64), nullable=False),
+    sa.Column("host", sa.String(255), nullable=False),
+    sa.Column("name", sa.String(255)),
+    sa.Column("description", sa.String(255)),
+    sa.Column("size_gb", sa.Integer, nullable=False),
+    sa.Column("new_size_gb", sa.Integer),
+    sa.Column("status", sa.String(32), nullable=False),
+    sa.Column("availability_zone", sa.String(255), nullable=False),
+    sa.Column("format", sa.String(8), nullable=False),
+    sa.Column("bootable", sa.Boolean, nullable=False),
+    sa.Column("readonly", sa.Boolean),
+    sa.Column("image_id", sa.String(36)),
+    sa.Column("source_volid", sa.String(36)),
+    sa.Column("metadata", sa.JSON, nullable=False),
+    sa.Column("image_metadata", sa.JSON, nullable=False),
+    sa.Column("created_at", sa.DateTime, nullable=False),
+    sa.Column("updated_at", sa.DateTime),
+    sa.Index("ix_volumes_project", "project_id", "created_at"),
+    sa.Index("ix_volumes_host", "host", "status"),
+    **EXACT,
+)
+
+attachments = sa.Table(
+    "attachments",
+    metadata,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("volume_id", sa.String(36), sa.ForeignKey("volumes.id"), nullable=False),
+    sa.Column("server_id", sa.String(36)),
+    sa.Column("status", sa.String(32), nullable=False),
+    sa.Column("mode", sa.String(8), nullable=False),
+    sa.Column("mountpoint", sa.String(255)),
+    sa.Column("host_name", sa.String(255)),
+    # Whether a host was given the volume: then an export serves it.
+    sa.Column("connected", sa.Boolean, nullable=False),
+    sa.Column("created_at", sa.DateTime, nullable=False),
+    sa.Column("attached_at", sa.DateTime),
+    sa.Index("ix_attachments_volume", "volume_id"),
+    sa.Index("ix_attachments_server", "server_id"),
+    **EXACT,
+)
+
+# One row per project that ever created a volume: locked while its quota is counted.
+projects = sa.Table(
+    "projects",
+    metadata,
+    sa.Column("project_id", sa.String(64), primary_key=True),
+    **EXACT,
+)
+
+# Limits that differ from the configured ones; -1 is without limit.
+quotas = sa.Table(
+    "quotas",
+    metadata,
+    sa.Column("project_id", sa.String(64), primary_key=True),
+    sa.Column("resource", sa.String(64), primary_key=True),
+    sa.Column("hard_limit", sa.Integer, nullable=False),
+    **EXACT,
+)
