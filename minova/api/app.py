@@ -7,15 +7,28 @@ import falcon
 
 from minova.api import errors, microversions, urls, versions
 from minova.api.access import Access
+from minova.api.aggregates import Aggregates
 from minova.api.availability_zones import AvailabilityZones
+from minova.api.extensions import Extensions
+from minova.api.external_events import ExternalEvents
 from minova.api.flavor_extra_specs import FlavorExtraSpecs
 from minova.api.flavors import Flavors
 from minova.api.hypervisors import Hypervisors
+from minova.api.instance_actions import InstanceActions
+from minova.api.interfaces import Interfaces
 from minova.api.keypairs import KeyPairs
 from minova.api.launch import Launcher
 from minova.api.lifecycle import Lifecycle
+from minova.api.limits import Limits
+from minova.api.quota_sets import QuotaSets
+from minova.api.security_groups import SecurityGroups
+from minova.api.server_actions import ServerActions
+from minova.api.server_details import ServerDetails
+from minova.api.server_metadata import ServerMetadata
+from minova.api.server_tags import ServerTags
 from minova.api.servers import Servers
 from minova.api.services import Services
+from minova.api.volume_attachments import VolumeAttachments
 from minova.common import wsgi
 from minova.common.auth import WSGIApp
 from minova.common.context import RequestContext
@@ -32,12 +45,25 @@ def routes(db: Database) -> list[Route]:
     return [
         *versions.routes(),
         *Servers(access, Launcher(access), lifecycle).routes(),
+        *ServerActions(access, lifecycle).routes(),
+        *ServerDetails(access).routes(),
+        *ServerMetadata(access).routes(),
+        *ServerTags(access).routes(),
+        *VolumeAttachments(access, lifecycle).routes(),
+        *Interfaces(access).routes(),
+        *SecurityGroups(access).routes(),
+        *InstanceActions(access).routes(),
+        *ExternalEvents(access).routes(),
         *Flavors(access).routes(),
         *FlavorExtraSpecs(access).routes(),
         *KeyPairs(access).routes(),
         *AvailabilityZones(access).routes(),
         *Hypervisors(access).routes(),
         *Services(access).routes(),
+        *Aggregates(access).routes(),
+        *Limits(access).routes(),
+        *QuotaSets(access).routes(),
+        *Extensions(access).routes(),
     ]
 
 

@@ -5,10 +5,10 @@ it, or None when it stays with admins. What one may not use is ignored, as
 Nova does; what does not exist at all is refused from 2.75 on.
 """
 
+import datetime as dt
 import json
 import re
 from collections.abc import Callable
-from typing import Any
 
 import falcon
 from oslo_config import cfg
@@ -83,7 +83,7 @@ def read(access: Access, req: falcon.Request) -> tuple[Filters, Page] | None:
     name = paging.last(req, "name") or paging.last(req, "display_name")
     if name:
         filters.name = _pattern("name", name)
-    _changes(req, filters, version)
+    _changes(req, filters)
     _deleted(req, filters, admin)
     zone = paging.last(req, "availability_zone")
     if zone and (admin or version >= (2, 83)):
@@ -160,25 +160,27 @@ def _pattern(name: str, text: str) -> str:
     return text
 
 
-def _changes(req: falcon.Request, filters: Filters, version: Version) -> None:
-    names = {"changes-since": "changed_since"}
-    if version >= (2, 66):
-        names["changes-before"] = "changed_before"
-    for name, attribute in names.items():
-        text = paging.last(req, name)
-        if text is None:
-            continue
-        setattr(filters, attribute, _time(name, text))
-        # Who asks what has changed wants to hear of what is gone as well.
-        filters.living_too = name == "changes-since" or filters.living_too
-    since, before = filters.changed_since, filters.changed_before
+def _changes(req: falcon.Request, filters: Filters) -> None:
+    filters.changed_since, filters.changed_before = changes(req)
+    # Who asks what has changed wants to hear of what is gone as well.
+    filters.living_too = filters.changed_since is not None
+
+
+def changes(req: falcon.Request) -> tuple[dt.datetime | None, dt.datetime | None]:
+    """The times of `changes-since` and, from 2.66 on, `changes-before`; errors.Invalid."""
+    since = _time(req, "changes-since")
+    before = _time(req, "changes-before") if req.context.version >= (2, 66) else None
     if since and before and since > before:
         raise errors.Invalid(
             "The value of changes-since must be less than or equal to changes-before"
         )
+    return since, before
 
 
-def _time(name: str, text: str) -> Any:
+def _time(req: falcon.Request, name: str) -> dt.datetime | None:
+    text = paging.last(req, name)
+    if text is None:
+        return None
     try:
         return parse_time(text)
     except (ValueError, OverflowError):

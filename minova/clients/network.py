@@ -91,6 +91,10 @@ class NetworkClient:
         except errors.NotFound:
             return
 
+    def set_security_groups(self, port_id: str, group_ids: list[str]) -> None:
+        """Put a port into these groups and no others. Idempotent."""
+        self._rest.put(f"/ports/{port_id}", {"port": {"security_groups": group_ids}})
+
     def delete_port(self, port_id: str) -> None:
         """Delete a port. Idempotent."""
         self._rest.delete(f"/ports/{port_id}")

@@ -72,7 +72,7 @@ class View:
             "tenant_id": instance.project_id,
             "user_id": instance.user_id,
             "metadata": instance.metadata,
-            "hostId": host_id(instance),
+            "hostId": host_id(instance.project_id, instance.host),
             "image": self._image(instance),
             "flavor": flavors.in_server(self._req, instance.flavor, specs=self._specs),
             "created": times.stamp(instance.created_at),
@@ -174,11 +174,9 @@ def addresses(instance: Instance) -> dict[str, list[Shown]]:
     return found
 
 
-def host_id(instance: Instance) -> str:
+def host_id(project_id: str, host: str | None) -> str:
     """The same for a project's servers on one host, and tells nothing else of the host."""
-    if not instance.host:
-        return ""
-    return hashlib.sha224((instance.project_id + instance.host).encode()).hexdigest()
+    return hashlib.sha224((project_id + host).encode()).hexdigest() if host else ""
 
 
 def host_statuses(db: Database) -> dict[str, str]:
