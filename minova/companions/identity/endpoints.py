@@ -12,6 +12,8 @@ from minova.companions.identity import catalog, schemas, tables
 from minova.companions.identity.collection import Collection
 from minova.companions.identity.projects import described
 
+_NEW_REGION_ID: schemas.Schema = {**schemas.REGION_ID, "pattern": "^[^/]+$"}
+
 
 class CatalogPart(Collection):
     """A collection whose changes show in the catalog of every token from then on."""
@@ -32,7 +34,7 @@ class Regions(CatalogPart):
     member, plural, table = "region", "regions", tables.regions
     filters = ("parent_region_id",)
     _properties = {
-        "id": schemas.nullable({**schemas.REGION_ID, "pattern": "^[^/]+$"}),
+        "id": schemas.nullable(_NEW_REGION_ID),
         "description": schemas.DESCRIPTION,
         "parent_region_id": schemas.nullable(schemas.REGION_ID),
     }
@@ -113,7 +115,7 @@ class Endpoints(CatalogPart):
         "service_id": schemas.ID,
         "interface": {"enum": ["public", "internal", "admin"]},
         "region_id": schemas.nullable(schemas.REGION_ID),
-        "region": schemas.nullable(schemas.REGION_ID),
+        "region": schemas.nullable(_NEW_REGION_ID),
         "url": schemas.URL,
         "enabled": schemas.BOOLEAN,
     }
@@ -123,9 +125,8 @@ class Endpoints(CatalogPart):
 
     def prepare(self, given: dict[str, Any]) -> dict[str, Any]:
         values = super().prepare(given)
-        # `region` is the name the v2 API gave to `region_id`.
         if "region_id" not in given and given.get("region"):
-            values["region_id"] = given["region"]
+            values["region"] = given["region"]
         unknown = catalog.unknown_placeholders(given.get("url", ""))
         if unknown:
             raise errors.Invalid(
@@ -146,6 +147,13 @@ class Endpoints(CatalogPart):
         return {**super().shown(row), "region": row.region_id}
 
     def _require_parents(self, connection: sa.Connection, values: dict[str, Any]) -> None:
+        # The v2 API's name for `region_id`; a region named so is created when it is new.
+        if region := values.pop("region", None):
+            values["region_id"] = region
+            regions = tables.regions
+            found = sa.select(regions.c.id).where(regions.c.id == region)
+            if connection.execute(found).first() is None:
+                connection.execute(regions.insert().values(id=region))
         for name, table in (("service_id", tables.services), ("region_id", tables.regions)):
             if values.get(name) is None:
                 continue

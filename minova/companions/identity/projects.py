@@ -20,7 +20,7 @@ class Domains(Collection):
     filters = ("name", "enabled")
     private = True
     _properties = {
-        "name": schemas.NAME,
+        "name": schemas.SHORT_NAME,
         "description": schemas.DESCRIPTION,
         "enabled": schemas.BOOLEAN,
     }
@@ -56,7 +56,7 @@ class Projects(Collection):
     private = True
     fixed = frozenset({"domain_id", "parent_id"})
     _properties = {
-        "name": schemas.NAME,
+        "name": schemas.SHORT_NAME,
         "domain_id": schemas.nullable(schemas.ID),
         "parent_id": schemas.nullable(schemas.ID),
         "description": schemas.DESCRIPTION,
@@ -88,7 +88,8 @@ class Projects(Collection):
                 raise errors.Invalid(f"Could not find the parent project: {parent_id}.")
         values["domain_id"] = domain_id or DEFAULT_DOMAIN
         values["parent_id"] = parent_id or values["domain_id"]
-        require_domain(connection, values["domain_id"])
+        if not lock_domain(connection, values["domain_id"]):
+            raise errors.Invalid(f"Could not find domain: {values['domain_id']}.")
 
     def deleting(self, connection: sa.Connection, row: Any) -> None:
         children = sa.select(tables.projects.c.id).where(tables.projects.c.parent_id == row.id)
@@ -110,12 +111,11 @@ def described(values: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
-def require_domain(connection: sa.Connection, domain_id: str) -> None:
-    """Invalid unless the domain exists; it cannot be deleted until the transaction ends."""
+def lock_domain(connection: sa.Connection, domain_id: str) -> bool:
+    """Whether the domain exists; if so it cannot be deleted until the transaction ends."""
     domains = tables.domains
     query = sa.select(domains.c.id).where(domains.c.id == domain_id).with_for_update()
-    if connection.execute(query).first() is None:
-        raise errors.Invalid(f"Could not find domain: {domain_id}. Name an existing one.")
+    return connection.execute(query).first() is not None
 
 
 def _ids(connection: sa.Connection, table: sa.Table, domain_id: str) -> list[str]:

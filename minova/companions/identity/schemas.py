@@ -20,6 +20,8 @@ MAX_BODY = 112 * 1024
 MAX_EXTRA = 64
 
 NAME: Schema = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"\S"}
+# Keystone's bound for the names of projects and domains; clients test for it.
+SHORT_NAME: Schema = {**NAME, "maxLength": 64}
 ID: Schema = {"type": "string", "minLength": 1, "maxLength": 64}
 REGION_ID: Schema = {"type": "string", "minLength": 1, "maxLength": 255}
 DESCRIPTION: Schema = {"type": ["string", "null"], "maxLength": 1024}

@@ -12,7 +12,7 @@ from minova.companions.identity import assignments, schemas, tables
 from minova.companions.identity.collection import Collection, page
 from minova.companions.identity.login import Login
 from minova.companions.identity.passwords import Passwords
-from minova.companions.identity.projects import DEFAULT_DOMAIN, Projects, require_domain
+from minova.companions.identity.projects import DEFAULT_DOMAIN, Projects, lock_domain
 from minova.db.engine import Database
 
 
@@ -104,7 +104,8 @@ class Users(Collection):
 
     def creating(self, connection: sa.Connection, values: dict[str, Any]) -> None:
         values["domain_id"] = values.get("domain_id") or DEFAULT_DOMAIN
-        require_domain(connection, values["domain_id"])
+        if not lock_domain(connection, values["domain_id"]):
+            raise errors.NotFound(f"Could not find domain: {values['domain_id']}.")
 
     def updating(self, connection: sa.Connection, row: Any, values: dict[str, Any]) -> None:
         if "password_hash" in values or values.get("enabled") is False:

@@ -204,11 +204,22 @@ def test_endpoints_need_a_service_a_region_and_a_url_that_can_be_filled(
     ):
         answer = identity.call("POST", "/endpoints", admin, json={"endpoint": {**good, **wrong}})
         assert answer.status_code == 400, wrong
+    old = {k: v for k, v in good.items() if k != "region_id"}
+    assert create(identity, admin, "endpoint", **old, region="New")["region_id"] == "New"
+    assert identity.call("GET", "/regions/New", admin).status_code == 200
     assert identity.call("DELETE", "/regions/RegionOne", admin).status_code == 403
     query = f"/endpoints?service_id={service}"
-    assert len(identity.call("GET", query, admin).json()["endpoints"]) == 1
+    assert len(identity.call("GET", query, admin).json()["endpoints"]) == 2
     assert identity.call("DELETE", f"/services/{service}", admin).status_code == 204
     assert identity.call("GET", f"/endpoints/{made['id']}", admin).status_code == 404
+
+
+def test_a_user_and_a_project_need_a_domain_that_exists(identity: Identity, admin: str) -> None:
+    for member, status in (("user", 404), ("project", 400)):
+        body = {member: {"name": "n", "domain_id": "nowhere"}}
+        answer = identity.call("POST", f"/{member}s", admin, json=body)
+        assert answer.status_code == status
+        assert answer.json()["error"]["message"] == "Could not find domain: nowhere."
 
 
 def test_there_are_no_groups(identity: Identity, admin: str) -> None:
