@@ -24,6 +24,9 @@ from minova.companions.identity.validation import Validator
 from minova.db.engine import Database
 from minova.policies import identity as policies
 
+# The service's name in logs and in the X-ray.
+NAME = "minova-identity"
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -71,7 +74,7 @@ def build(db: Database, ring: KeyRing, settings: Settings) -> WSGIApp:
     challenge = {"WWW-Authenticate": f'Keystone uri="{settings.public_endpoint}"'}
     return wsgi.build(
         wsgi.App(
-            name="identity",
+            name=NAME,
             routes=[*versions.routes(enforcer), *(r for part in parts for r in part.routes())],
             dialect=_dialect,
             auth=False,

@@ -15,7 +15,7 @@ MIGRATIONS = "minova.companions.identity.migrations"
 def services() -> list[Service]:
     """The unstarted services, from `[identity]` of the global config."""
     conf = cfg.CONF.identity
-    return [RestService("identity", application(), conf.host, conf.port, conf.threads)]
+    return [RestService(app.NAME, application(), conf.host, conf.port, conf.threads)]
 
 
 def application() -> WSGIApp:

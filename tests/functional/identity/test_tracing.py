@@ -27,6 +27,7 @@ def test_the_x_ray_finds_the_login_of_a_token(
     assert scoped["minova.audit_id"] == second.json()["token"]["audit_ids"][0]
     assert scoped["minova.audit_parent"] == unscoped["minova.audit_id"]
     assert scoped["minova.transport"] == "REST"
+    assert scoped["minova.service"] == "minova-identity"
     everything = "".join(span.to_json() for span in spans)
     for secret in (PASSWORDS["demo"], first.headers["X-Subject-Token"]):
         assert secret not in everything
