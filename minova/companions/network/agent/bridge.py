@@ -87,15 +87,17 @@ def remove_bridge(name: str) -> None:
     _delete_link(name)
 
 
-def ensure_namespace(names: Names, network: NetworkWiring, zone: int) -> None:
+def ensure_namespace(names: Names, network: NetworkWiring, zone: int) -> bool:
     """The namespace of DHCP, DNS and metadata, joined to the bridge by a pair.
 
     It holds each subnet's `dhcp_ip` and the metadata address; its way out is
-    the gateway, which it needs for the guests' DNS questions.
+    the gateway, which it needs for the guests' DNS questions. Returns True
+    when the namespace is new: what ran in a former one has to start again.
     """
     name = names.namespace(network.id)
     outer, inner = names.dhcp_port(network.id), names.dhcp_inner(network.id)
-    if not netns.exists(name):
+    fresh = not netns.exists(name)
+    if fresh:
         netns.create(name)
         netns.inside(name, _prepare_namespace)
     with IPRoute() as ip:
@@ -116,6 +118,7 @@ def ensure_namespace(names: Names, network: NetworkWiring, zone: int) -> None:
         elif link.get("mtu") != network.mtu or link.get("master") != bridge["index"]:
             ip.link("set", index=link["index"], mtu=network.mtu, master=bridge["index"], state="up")
     netns.inside(name, _configure_inner, inner, network)
+    return fresh
 
 
 def remove_namespace(names: Names, network_id: str) -> None:

@@ -109,22 +109,30 @@ class DhcpServers:
             if server.pidfd is None:
                 self._spawn(server)
 
+    def halt(self, network_id: str) -> None:
+        """Stop the network's dnsmasq, keeping its leases; `ensure` starts it again."""
+        with self._lock:
+            server = self._servers.pop(network_id, None) or self._left_over(network_id)
+            self._terminate(server)
+
     def remove(self, network_id: str) -> None:
         """Stop the network's dnsmasq and forget its leases. Idempotent."""
-        folder = self._root / network_id
         with self._lock:
-            server = self._servers.pop(network_id, None)
-            if server is None and folder.exists():
-                server = _Server(self._names.namespace(network_id), "", folder, [], [])
-                self._adopt(server, any_arguments=True)
-            if server is not None:
-                self._terminate(server)
-            shutil.rmtree(folder, ignore_errors=True)
+            self.halt(network_id)
+            shutil.rmtree(self._root / network_id, ignore_errors=True)
 
     def known(self) -> set[str]:
         """The networks with a dnsmasq, also of an agent before us."""
         folders = {p.name for p in self._root.iterdir()} if self._root.exists() else set()
         return folders | set(self._servers)
+
+    def _left_over(self, network_id: str) -> _Server:
+        """What an agent before us may have started."""
+        server = _Server(
+            self._names.namespace(network_id), "", self._root / network_id, argv=[], dhcp_ips=[]
+        )
+        self._adopt(server, any_arguments=True)
+        return server
 
     def _write_hosts(self, server: _Server, text: str) -> None:
         if text == server.hosts and (server.folder / "hosts").exists():

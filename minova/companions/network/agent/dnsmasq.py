@@ -5,7 +5,6 @@ is checked here, as a line break would be another option (CVE-2021-40085).
 """
 
 import ipaddress
-import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -114,7 +113,7 @@ def write(path: Path, text: str) -> None:
     """Replace a file so that a reader sees the old or the new one, never a part."""
     part = path.with_name(path.name + ".part")
     part.write_text(text)
-    os.replace(part, path)
+    part.replace(path)
 
 
 def host_resolvers(*files: Path) -> tuple[str, ...]:
@@ -142,7 +141,7 @@ def host_resolvers(*files: Path) -> tuple[str, ...]:
 def _subnet(subnet: SubnetWiring, settings: Settings) -> list[str]:
     network = ipaddress.ip_network(subnet.cidr)
     tag = f"s{subnet.id}"
-    routes = [(_METADATA, subnet.dhcp_ip)]
+    routes: list[tuple[str | None, str | None]] = [(_METADATA, subnet.dhcp_ip)]
     routes += [(_cidr(to), _ipv4(via)) for to, via in subnet.host_routes]
     if subnet.gateway_ip:
         routes.append(("0.0.0.0/0", _ipv4(subnet.gateway_ip)))

@@ -65,7 +65,7 @@ def expressions(rule: Rule) -> list[Json]:
     if rule.ethertype not in FAMILIES:
         raise BadRule(f"ethertype {rule.ethertype!r} is neither IPv4 nor IPv6")
     nfproto = FAMILIES[rule.ethertype][0]
-    protocol = _protocol(rule)
+    protocol = protocol_number(rule)
     return [
         nft.match(nft.meta("nfproto"), nfproto),
         *([] if protocol is None else [nft.match(nft.meta("l4proto"), protocol)]),
@@ -75,7 +75,8 @@ def expressions(rule: Rule) -> list[Json]:
     ]
 
 
-def _protocol(rule: Rule) -> int | None:
+def protocol_number(rule: Rule) -> int | None:
+    """The IANA number of the rule's protocol, None for any. Raises BadRule."""
     name = rule.protocol
     if name in (None, "", "any", "0"):
         return None

@@ -65,15 +65,15 @@ def dnsmasq_user(work_path: Path) -> str:
 def warn_of_other_firewalls(names: Names) -> None:
     """Another table that drops by default (Docker's) hits the guests' packets, too."""
     for chain in Nft().base_chains():
-        if chain["table"] != names.table and chain["hook"] == "forward":
-            if chain.get("policy") == "drop":
-                LOG.warning(
-                    "the nftables chain %s %s %s drops forwarded packets by default; guests reach "
-                    "the outside, and each other, only if it lets their bridges pass",
-                    chain["family"],
-                    chain["table"],
-                    chain["name"],
-                )
+        forwards = chain["table"] != names.table and chain["hook"] == "forward"
+        if forwards and chain.get("policy") == "drop":
+            LOG.warning(
+                "the nftables chain %s %s %s drops forwarded packets by default; guests reach "
+                "the outside, and each other, only if it lets their bridges pass",
+                chain["family"],
+                chain["table"],
+                chain["name"],
+            )
 
 
 def _load_module(name: str) -> None:

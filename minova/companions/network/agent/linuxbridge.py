@@ -15,7 +15,8 @@ from pathlib import Path
 from pyroute2.netlink.exceptions import NetlinkError
 
 from minova.common import errors
-from minova.companions.network.agent import bridge, dnsmasq, host
+from minova.companions.network.agent import bridge, conntrack, dnsmasq, host
+from minova.companions.network.agent import severed as severings
 from minova.companions.network.agent.bridge import Bridge
 from minova.companions.network.agent.dhcp import DhcpServers
 from minova.companions.network.agent.driver import Report
@@ -99,7 +100,8 @@ class LinuxBridgeDriver:
                     self._unwire(network.id)
                     _forget_network(wanted, network.id)
             self._filter(wanted)
-            self._wiring = wanted
+            before, self._wiring = self._wiring, wanted
+            self._forget_connections(before)
             self._index_guests()
             for network in wanted.networks.values():
                 try:
@@ -123,6 +125,7 @@ class LinuxBridgeDriver:
                         "fixed IPs or allowed address pairs."
                     )
                 before, self._wiring = self._wiring, wanted
+                self._forget_connections(before)
                 self._index_guests()
                 try:
                     self._serve(network)
@@ -150,7 +153,8 @@ class LinuxBridgeDriver:
             del wanted.ports[port_id]
             wanted.prune()
             self._filter(wanted)
-            self._wiring = wanted
+            before, self._wiring = self._wiring, wanted
+            self._forget_connections(before)
             self._index_guests()
             if port.network_id in wanted.networks:
                 self._serve(wanted.networks[port.network_id])
@@ -176,8 +180,9 @@ class LinuxBridgeDriver:
         known = self._bridges.get(network.id)
         zone = known.zone if known else _free_zone(self._bridges)
         self._bridges[network.id] = bridge.ensure_bridge(self._names, network, zone)
-        if bridge.dhcp_addresses(network):
-            bridge.ensure_namespace(self._names, network, zone)
+        if bridge.dhcp_addresses(network) and bridge.ensure_namespace(self._names, network, zone):
+            self._metadata.remove(network.id)
+            self._dhcp.halt(network.id)
 
     def _serve(self, network: NetworkWiring) -> None:
         """DHCP, DNS and metadata."""
@@ -194,6 +199,12 @@ class LinuxBridgeDriver:
             for network in wiring.networks.values()
         }
         return self._firewall.apply(Plan(networks, wiring.ports, wiring.groups))
+
+    def _forget_connections(self, before: Wiring) -> None:
+        severed = severings.between(before, self._wiring)
+        if severed:
+            zones = {network_id: known.zone for network_id, known in self._bridges.items()}
+            conntrack.forget(severed, zones)
 
     def _give_up(self, network_id: str) -> None:
         """After a failed port: the rules as before, and no network that nobody uses."""

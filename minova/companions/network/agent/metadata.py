@@ -211,6 +211,8 @@ class _Request(BaseHTTPRequestHandler):
             self._answer(411, b"A Content-Length is required.\n")
         elif int(length) > MAX_BODY:
             self._answer(413, f"At most {MAX_BODY} bytes can be posted.\n".encode())
+            # What is unread would reset the connection before the answer is.
+            self.rfile.read(min(int(length), 16 * MAX_BODY))
         else:
             self._forward(self.rfile.read(int(length)))
 

@@ -184,7 +184,7 @@ def _inet_hooks(table: Table) -> list[Json]:
             nft.match(nft.field("udp", "dport"), target),
         ]
 
-    from_us, to_us = nft.match(iif, "@bridges"), nft.match(oif, "@bridges")
+    from_us = nft.match(iif, "@bridges")
     not_from_us = nft.match(iif, "@bridges", "!=")
     not_to_us = nft.match(oif, "@bridges", "!=")
     natted = nft.match(nft.field("ip", "saddr"), "@natted")

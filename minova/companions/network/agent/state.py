@@ -35,6 +35,17 @@ class Wiring:
         return [port for port in self.ports.values() if port.network_id == network_id]
 
     def put(self, port: PortWiring, network: NetworkWiring, groups: Iterable[GroupWiring]) -> None:
+        """Add or change a port; it takes its addresses from a port that had them.
+
+        The server gives an address to one port only, so the other one is gone
+        and its removal was missed.
+        """
+        mine = {(port.network_id, fixed.ip_address) for fixed in port.fixed_ips}
+        for other in self.ports_of(port.network_id):
+            if other.id != port.id and mine & {
+                (other.network_id, fixed.ip_address) for fixed in other.fixed_ips
+            }:
+                del self.ports[other.id]
         self.ports[port.id] = port
         self.networks[network.id] = network
         self.groups.update((group.id, group) for group in groups)

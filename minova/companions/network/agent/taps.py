@@ -14,10 +14,12 @@ from typing import Any
 
 from pyroute2 import IPRoute
 from pyroute2.netlink.rtnl import RTMGRP_LINK
+from pyroute2.netlink.rtnl.marshal import MarshalRtnl
 
 from minova.companions.network.agent.bridge import find_link
 
 LOG = logging.getLogger(__name__)
+_BUFFER = 1024 * 1024
 _IFF_UP, _IFF_RUNNING = 1, 0x40
 Report = Callable[[str, bool], None]
 
@@ -31,13 +33,16 @@ class TapWatch:
         self._ports: dict[str, str] = {}
         self._up: dict[str, bool] = {}
         self._thread: threading.Thread | None = None
-        self._events: Any = None
+        self._events: socket.socket
         self._wake_read, self._wake_write = os.pipe()
 
     def start(self) -> None:
         """Listen from now on, in the network namespace of the caller."""
-        self._events = IPRoute()
-        self._events.bind(groups=RTMGRP_LINK)
+        self._events = socket.socket(
+            socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE
+        )
+        self._events.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
+        self._events.bind((0, RTMGRP_LINK))
         self._thread = threading.Thread(target=self._listen, name="taps", daemon=True)
         self._thread.start()
 
@@ -81,17 +86,36 @@ class TapWatch:
             self._up.pop(port_id or "", None)
 
     def _listen(self) -> None:
+        parser = MarshalRtnl()
         with selectors.DefaultSelector() as selector, self._events as events:
             selector.register(self._wake_read, selectors.EVENT_READ)
-            selector.register(events.fileno(), selectors.EVENT_READ)
+            selector.register(events, selectors.EVENT_READ)
             while True:
                 if any(key.fd == self._wake_read for key, _ in selector.select()):
                     os.read(self._wake_read, 4096)
                     return
-                for event in events.get():
+                try:
+                    data = events.recv(_BUFFER)
+                except OSError as error:
+                    # More came than the kernel could keep for us.
+                    LOG.warning("link events were lost (%s); looking at all taps", error.strerror)
+                    self._look_again()
+                    continue
+                for event in parser.parse(data):
                     # A bridge tells of its ports, too, in messages of its own family.
                     if event["family"] == socket.AF_UNSPEC:
                         self._seen(event, gone=event.get("event") == "RTM_DELLINK")
+
+    def _look_again(self) -> None:
+        with IPRoute() as ip:
+            present = {link.get("ifname"): link for link in ip.link("dump")}
+        with self._lock:
+            gone = [self._ports[tap] for tap in self._ports if tap not in present]
+            lost = [port_id for port_id in gone if self._up.pop(port_id, False)]
+        for link in present.values():
+            self._seen(link)
+        for port_id in lost:
+            self._tell(port_id, False)
 
     def _seen(self, link: Any, gone: bool = False, certain: bool = False) -> None:
         """`certain`: tell it even if it looks like what was told last."""

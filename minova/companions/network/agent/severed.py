@@ -1,0 +1,111 @@
+"""Which connections a change of rules no longer allows. Pure; no I/O.
+
+The firewall lets established connections pass without asking the rules
+again; so what a removed port, membership or rule had allowed has to be
+forgotten by the kernel, or it would live on.
+"""
+
+import ipaddress
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from minova.companions.network.agent import group_rules
+from minova.companions.network.agent.state import Wiring
+from minova.companions.network.wire import PortWiring, Rule
+
+
+@dataclass(frozen=True)
+class Severed:
+    """Connections of `ip` on a network; None means any.
+
+    `direction` is seen from `ip`, `protocol` an IANA number, `ports` the
+    responder's, `peer` a prefix of the other side.
+    """
+
+    network_id: str
+    ip: str
+    direction: str | None = None
+    protocol: int | None = None
+    ports: tuple[int, int] | None = None
+    peer: str | None = None
+
+    def covers(
+        self, source: str, target: str, protocol: int | None, target_port: int | None
+    ) -> bool:
+        """Whether a connection from `source` to `target` is one of these."""
+        ends = {"egress": (source, target), "ingress": (target, source)}
+        if not any(
+            own == self.ip and self._is_peer(other)
+            for direction, (own, other) in ends.items()
+            if self.direction in (None, direction)
+        ):
+            return False
+        if self.protocol is not None and protocol != self.protocol:
+            return False
+        return self.ports is None or (
+            target_port is not None and self.ports[0] <= target_port <= self.ports[1]
+        )
+
+    def _is_peer(self, address: str) -> bool:
+        if self.peer is None:
+            return True
+        network = ipaddress.ip_network(self.peer, strict=False)
+        return ipaddress.ip_address(address) in network
+
+
+def between(before: Wiring, after: Wiring) -> set[Severed]:
+    """What `before` allowed and `after` may not allow any longer."""
+    found: set[Severed] = set()
+    for port_id, port in before.ports.items():
+        now = after.ports.get(port_id)
+        kept = {fixed.ip_address for fixed in now.fixed_ips} if now else set()
+        for fixed in port.fixed_ips:
+            if fixed.ip_address not in kept:
+                found.add(Severed(port.network_id, fixed.ip_address))
+        if now is not None and (now is not port or before.groups is not after.groups):
+            found.update(_of_port(port, now, before, after))
+    return found
+
+
+def _of_port(port: PortWiring, now: PortWiring, before: Wiring, after: Wiring) -> Iterator[Severed]:
+    for group_id in port.security_groups:
+        former = before.groups[group_id].rules
+        rules = after.groups[group_id].rules if group_id in now.security_groups else []
+        if rules is former:
+            continue
+        gone = set(former) - set(rules)
+        yield from _all(port, ((rule, _peers(rule, before)) for rule in gone))
+        named = [rule for rule in former if rule not in gone and rule.remote_group_id]
+        lost = ((rule, _peers(rule, before) - _peers(rule, after)) for rule in named)
+        yield from _all(port, lost)
+
+
+def _all(port: PortWiring, rules: Iterable[tuple[Rule, set[str | None]]]) -> Iterator[Severed]:
+    for rule, peers in rules:
+        version = 6 if rule.ethertype == "IPv6" else 4
+        base = Severed(
+            port.network_id,
+            "",
+            rule.direction,
+            group_rules.protocol_number(rule),
+            _port_range(rule),
+        )
+        for fixed in port.fixed_ips:
+            if ipaddress.ip_address(fixed.ip_address).version == version:
+                for peer in peers:
+                    yield replace(base, ip=fixed.ip_address, peer=peer)
+
+
+def _peers(rule: Rule, wiring: Wiring) -> set[str | None]:
+    """The prefixes a rule is about; {None} for anybody."""
+    if rule.remote_group_id is None:
+        return {rule.remote_ip_prefix or None}
+    group = wiring.groups.get(rule.remote_group_id)
+    return set(group.member_ips) if group else set()
+
+
+def _port_range(rule: Rule) -> tuple[int, int] | None:
+    low, high = rule.port_range_min, rule.port_range_max
+    if group_rules.protocol_number(rule) not in group_rules.WITH_PORTS or low is None:
+        return None
+    return low, high if high is not None else low
