@@ -140,7 +140,6 @@ class Exports:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
                 timeout=_START_SECONDS,
-                umask=0o117,
                 cwd="/",
                 check=False,
                 text=True,
@@ -151,6 +150,8 @@ class Exports:
         if done.returncode != 0:
             LOG.error("%s failed: %s", command, done.stderr.strip())
             raise _not_exported(volume.id)
+        # QEMU's umask as a daemon is 027; a client has to write to the socket.
+        self._socket(volume.id).chmod(0o660)
 
     def _pid(self, volume_id: str) -> int | None:
         """The living daemon of the volume, if there is one."""

@@ -184,6 +184,7 @@ class ImageService:
     """The image companion, for volumes made from images and images made from volumes."""
 
     def __init__(self, tmp_path: Path) -> None:
+        self.root = tmp_path
         url = f"sqlite:///{tmp_path}/image.sqlite"
         engine.migrate(url, "minova.companions.image.migrations")
         db, store = engine.Database(url), ImageStore(str(tmp_path / "images"))

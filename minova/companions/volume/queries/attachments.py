@@ -27,7 +27,7 @@ def missing(attachment_id: str) -> errors.NotFound:
 def add(db: Database, attachment: Attachment, change: str) -> None:
     """Attach by `change` (of states.CHANGES); errors.Invalid if the volume is taken.
 
-    A volume that its server already has may be attached to it once more, and
+    A volume that its server already has may be reserved for it once more, and
     keeps its status.
     """
     wanted = states.CHANGES[change]
@@ -36,8 +36,9 @@ def add(db: Database, attachment: Attachment, change: str) -> None:
         others = _of(connection, volume.id)
         status = wanted.after
         if others:
-            same = all(other.server_id == attachment.server_id for other in others)
-            if not same or attachment.server_id is None or volume.status not in _BUSY:
+            owners = {other.server_id for other in others}
+            same = owners == {attachment.server_id} and attachment.server_id is not None
+            if change != "reserve" or not same or volume.status not in _BUSY:
                 raise _taken(volume)
             status = volume.status
         elif volume.status not in wanted.before:
