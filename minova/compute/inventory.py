@@ -1,6 +1,9 @@
 """What this host tells of itself: its resources and that it lives."""
 
 import dataclasses
+import os
+import time
+from pathlib import Path
 from typing import Any
 
 from oslo_config import cfg
@@ -30,6 +33,7 @@ def node_values(resources: HostResources) -> dict[str, Any]:
     """The columns of the compute node: resources and, by ratio and reserve, limits."""
     conf = cfg.CONF
     values = dataclasses.asdict(resources)
+    values["cpu_info"] = {**resources.cpu_info, "uptime": uptime()}
     values["accelerator_reason"] = resources.accelerator_reason[:255]
     values["reserved_memory_mb"] = conf.compute.reserved_host_memory_mb
     offers = (
@@ -44,3 +48,13 @@ def node_values(resources: HostResources) -> dict[str, Any]:
     for name, reserved, ratio in offers:
         values[f"{name}_limit"] = max(0, int((values[name] - reserved) * ratio))
     return values
+
+
+def uptime() -> str:
+    """How long this host has been up, in the words of uptime(1), which clients take apart."""
+    seconds = int(float(Path("/proc/uptime").read_text().split()[0]))
+    days, rest = divmod(seconds, 86400)
+    since = f"{days} days, " if days else ""
+    since += f"{rest // 3600}:{rest % 3600 // 60:02d}"
+    load = ", ".join(f"{value:.2f}" for value in os.getloadavg())
+    return f"{time.strftime('%H:%M:%S')} up {since},  0 users,  load average: {load}"

@@ -25,7 +25,7 @@ def full(req: falcon.Request, node: ComputeNode, service: Service) -> dict[str, 
     version = req.context.version
     shown = {
         **brief(req, node, service),
-        "hypervisor_type": node.hypervisor_type,
+        "hypervisor_type": _kind(node),
         "hypervisor_version": node.hypervisor_version,
         "host_ip": node.host_ip,
         "service": {
@@ -44,10 +44,16 @@ def full(req: falcon.Request, node: ComputeNode, service: Service) -> dict[str, 
     }
 
 
+def _kind(node: ComputeNode) -> str:
+    """`QEMU (kvm)`: from 2.88 on this is the only field that can tell how guests run."""
+    accelerator = node.accelerator.removeprefix("qemu (").removesuffix(")")
+    return f"{node.hypervisor_type} ({accelerator})" if accelerator else node.hypervisor_type
+
+
 def _cpu_info(node: ComputeNode) -> dict[str, Any]:
     """What the CPU is, and how guests run on it: by KVM or emulated, and why."""
     return {
-        **node.cpu_info,
+        **{key: value for key, value in node.cpu_info.items() if key != "uptime"},
         "accelerator": node.accelerator,
         "accelerator_reason": node.accelerator_reason,
     }
