@@ -64,7 +64,7 @@ start_rabbitmq() {
     export RABBITMQ_PID_FILE=$folder/pid RABBITMQ_CONF_ENV_FILE=$folder/none
     (cd / && exec runuser -u rabbitmq -- /usr/lib/rabbitmq/bin/rabbitmq-server) >"$folder.log" 2>&1 &
     SERVERS+=($!)
-    HOME=/root
+    export HOME=/root
     wait_for 90 bash -c "exec 3<>/dev/tcp/127.0.0.1/$port"
     export MINOVA_TEST_RABBIT_URL="rabbit://guest:guest@127.0.0.1:$port/"
 }
