@@ -564,18 +564,12 @@ class TestAdvisories:
             "own advert": netlab.icmp6(own, to, 136, netlab.neighbor_advert(own[1], b.mac)),
             "own echo": netlab.icmp6(own, to, 128, echo),
             "source": netlab.icmp6(other, to, 128, echo),
-            "advert of another": netlab.icmp6(
-                own, to, 136, netlab.neighbor_advert(other[1], b.mac)
-            ),
-            "advert as another": netlab.icmp6(
-                other, to, 136, netlab.neighbor_advert(other[1], b.mac)
-            ),
+            "advert of another": netlab.icmp6(own, to, 136, lie),
+            "advert as another": netlab.icmp6(other, to, 136, lie),
             "router advert": netlab.icmp6(own, to, 134, ra),
             "redirect": netlab.icmp6(own, to, 137, bytes(36)),
             "router advert in a fragment": netlab.icmp6(own, to, 134, ra, wrap=True),
-            "advert in a fragment": netlab.icmp6(
-                own, to, 136, netlab.neighbor_advert(other[1], b.mac), wrap=True
-            ),
+            "advert in a fragment": netlab.icmp6(own, to, 136, lie, wrap=True),
             "dhcpv6 server": netlab.ip6(own, to, 17, struct.pack("!HHHH", 547, 546, 8, 0)),
         }
         assert a.receives(frames, b) == {"own advert", "own echo"}

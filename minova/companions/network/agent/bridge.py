@@ -7,6 +7,7 @@ All functions are idempotent: they compare and change only what differs.
 
 import hashlib
 import ipaddress
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -80,6 +81,15 @@ def ensure_bridge(names: Names, network: NetworkWiring, zone: int) -> Bridge:
             ip.link("set", index=link["index"], state="up")
     known = names.read_alias(link.get("ifalias"))
     return Bridge(network.bridge, link.get("address"), known[1] if known else zone)
+
+
+def is_there(name: str) -> bool:
+    """Whether this host has a link of this name, without a netlink conversation."""
+    try:
+        socket.if_nametoindex(name)
+    except OSError:
+        return False
+    return True
 
 
 def remove_bridge(name: str) -> None:

@@ -117,7 +117,8 @@ class LinuxBridgeDriver:
             wanted = self._wiring.copy()
             wanted.put(port, network, groups)
             try:
-                self._wire(network)
+                if not self._is_wired(network):
+                    self._wire(network)
                 refused = self._filter(wanted)
                 if port.id in refused:
                     raise errors.Invalid(
@@ -174,6 +175,14 @@ class LinuxBridgeDriver:
             self._filter(self._wiring)
             for network_id in lost:
                 self._serve(self._wiring.networks[network_id])
+
+    def _is_wired(self, network: NetworkWiring) -> bool:
+        """Whether nothing has to be done; a quick look, the thorough one is `sync`'s."""
+        if self._wiring.networks.get(network.id) != network:
+            return False
+        served = bool(bridge.dhcp_addresses(network))
+        links = [network.bridge, *([self._names.dhcp_port(network.id)] if served else [])]
+        return all(bridge.is_there(name) for name in links)
 
     def _wire(self, network: NetworkWiring) -> None:
         """Bridge and namespace, as far as they are not there as they should."""
