@@ -21,7 +21,8 @@ from minova.common import errors
 LOG = logging.getLogger(__name__)
 T = TypeVar("T")
 
-DEADLINE = 30.0
+DEADLINE = 30.0  # how long an operation waits for libvirtd to come back
+PATIENCE = 10.0  # and how long the start does: on a booting host we may be first
 _KEEPALIVE = (5, 6)  # seconds between two questions, and how many may stay unanswered
 
 # What libvirt says -> what the user reads. The log has libvirt's own words.
@@ -79,8 +80,14 @@ class Connection:
         """Connect, and stay connected until `close`. Raises errors.Unavailable."""
         _run_event_loop()
         self._closed.clear()
+        patient = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(libvirt.libvirtError),
+            wait=tenacity.wait_random_exponential(multiplier=0.1, max=1),
+            stop=tenacity.stop_after_delay(PATIENCE),
+            reraise=True,
+        )
         try:
-            self._connected()
+            patient(self._connected)
         except libvirt.libvirtError as error:
             raise errors.Unavailable(
                 f"libvirt cannot be reached at {self._uri} ({error}); "

@@ -52,8 +52,12 @@ class LibvirtDriver:
         self._accelerator_reason = resources.prove_accelerator(self._probe)
         self._instances.mkdir(mode=0o711, parents=True, exist_ok=True)
         self._connection.open()
-        self._connection.check_domain_type(conf.virt_type, conf.machine_type)
-        self._watch.start(on_event, self.instances())
+        try:
+            self._connection.check_domain_type(conf.virt_type, conf.machine_type)
+            self._watch.start(on_event, self.instances())
+        except errors.MinovaError:
+            self._connection.close()
+            raise
 
     def stop(self) -> None:
         self._watch.stop()
