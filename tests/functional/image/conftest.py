@@ -23,6 +23,7 @@ from minova.companions.image import app, service, tables
 from minova.companions.image.store import Store
 from minova.companions.image.transfer import Limits, Transfers
 from minova.db import engine
+from tests import databases
 
 MIB = 1024**2
 OCTETS = {"Content-Type": "application/octet-stream"}
@@ -128,26 +129,16 @@ class User:
         return [image["id"] for image in answer.json()["images"]]
 
 
-@pytest.fixture(scope="session")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("image") / "empty.sqlite"
-    engine.migrate(f"sqlite:///{path}", service.MIGRATIONS)
-    return path
-
-
 @pytest.fixture(scope="session", autouse=True)
 def configured() -> None:
     cfg.CONF([], project="minova", default_config_files=[], default_config_dirs=[])
 
 
 @contextmanager
-def running(
-    folder: Path, database: Path, size: int = 64 * MIB, uploads: int = 6
-) -> Iterator[Cloud]:
-    """A service over copies of nothing: an empty database and an empty store."""
-    path = folder / "image.sqlite"
-    path.write_bytes(database.read_bytes())
-    db, store = engine.Database(f"sqlite:///{path}"), Store(str(folder / "images"))
+def running(folder: Path, url: str, size: int = 64 * MIB, uploads: int = 6) -> Iterator[Cloud]:
+    """A service over an empty database at `url` and an empty store in `folder`."""
+    engine.migrate(url, service.MIGRATIONS)
+    db, store = engine.Database(url), Store(str(folder / "images"))
     transfers = Transfers(db, store, Limits(size, 1024**4, uploads))
     wsgi = app.build(db, store, transfers, auth=False, authenticate=authenticate)
     server = RestService("test-image", wsgi, "127.0.0.1", 0, 8)
@@ -159,9 +150,12 @@ def running(
         db.dispose()
 
 
-@pytest.fixture(scope="session")
-def _cloud(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Iterator[Cloud]:
-    with running(tmp_path_factory.mktemp("cloud"), empty_database) as cloud:
+@pytest.fixture(scope="session", params=databases.available())
+def _cloud(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Cloud]:
+    folder = tmp_path_factory.mktemp("cloud")
+    with databases.fresh(request.param, folder) as url, running(folder, url) as cloud:
         yield cloud
 
 
@@ -177,9 +171,9 @@ def cloud(_cloud: Cloud) -> Iterator[Cloud]:
 
 
 @pytest.fixture
-def small_cloud(tmp_path: Path, empty_database: Path) -> Iterator[Cloud]:
+def small_cloud(tmp_path: Path) -> Iterator[Cloud]:
     """A service that takes images of 1 MiB, one upload at a time."""
-    with running(tmp_path, empty_database, MIB, 1) as cloud:
+    with running(tmp_path, f"sqlite:///{tmp_path}/image.sqlite", MIB, 1) as cloud:
         yield cloud
 
 

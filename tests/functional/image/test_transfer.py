@@ -295,7 +295,14 @@ transfers = Transfers(db, Store(sys.argv[2]), Limits(2**40, 2**40, 1))
 transfers.upload(queries.get(db, sys.argv[3]), Endless(), None)
 """
     child = subprocess.Popen(
-        [sys.executable, "-c", program, str(cloud.db.url), str(cloud.folder), image],
+        [
+            sys.executable,
+            "-c",
+            program,
+            cloud.db.url.render_as_string(hide_password=False),
+            str(cloud.folder),
+            image,
+        ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
