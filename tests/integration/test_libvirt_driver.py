@@ -19,7 +19,7 @@ from minova.common import errors
 from minova.model import guest_metadata, states
 from minova.model.instance import Flavor, Instance
 from minova.virt.driver import GuestFiles, Lifecycle, LifecycleEvent
-from minova.virt.libvirt import connection
+from minova.virt.libvirt import connection, volumes
 from minova.virt.libvirt.driver import LibvirtDriver
 from minova.virt.libvirt.kvmprobe import Verdict
 from tests.integration import sector_guest
@@ -288,3 +288,22 @@ def test_libvirt_accepts_every_kind_of_guest(make_rig: Callable[..., Rig], machi
     rig.driver.spawn(instance, source.meta, [], [], files)
     rig.wait_for_line(instance, b"HELLO")
     rig.driver.destroy(instance)
+
+
+def test_a_guest_that_does_not_let_go_keeps_its_volume(
+    make_rig: Callable[..., Rig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(volumes, "_DEADLINE", 2.0)
+    monkeypatch.setattr(volumes, "_ASK_AGAIN", 1.0)
+    rig = make_rig()
+    instance = rig.boot(sector_guest.image("HELLO", ejects=False))
+    rig.wait_for_line(instance, b"HELLO")
+    with volume(rig) as device:
+        rig.driver.attach_volume(instance, device)
+        with pytest.raises(errors.Conflict, match="unmount it inside the server"):
+            rig.driver.detach_volume(instance, device)
+        rig.driver.reboot(instance, [], hard=True)
+        assert device.volume_id in rig.host.run("virsh", "dumpxml", instance.domain_name)
+        rig.driver.power_off(instance, timeout=0)
+        rig.driver.detach_volume(instance, device)
+        assert device.volume_id not in rig.host.run("virsh", "dumpxml", instance.domain_name)

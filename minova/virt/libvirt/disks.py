@@ -47,8 +47,8 @@ class InstanceFolder:
         return self.path / name
 
     def make(self) -> None:
-        """Make the folder. QEMU's user may pass through it but not look around."""
-        self.path.mkdir(mode=0o711, parents=True, exist_ok=True)
+        """Make the folder."""
+        passable(self.path)
 
     def remove(self) -> None:
         """Remove it with everything in it. Idempotent."""
@@ -56,6 +56,12 @@ class InstanceFolder:
             shutil.rmtree(self.path)
         except FileNotFoundError:
             return
+
+
+def passable(folder: Path) -> None:
+    """Make a folder that QEMU's user may pass through but not look around in, whatever the umask."""
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o711)
 
 
 def instance_uuids(instances: Path) -> list[str]:
@@ -146,6 +152,7 @@ def _make(path: Path, maker: Callable[[Path], None]) -> None:
     part = path.with_name(path.name + ".part")
     try:
         maker(part)
+        part.chmod(0o600)
         part.rename(path)
     except BaseException:
         part.unlink(missing_ok=True)
@@ -155,7 +162,6 @@ def _make(path: Path, maker: Callable[[Path], None]) -> None:
 def _sparse(path: Path, size: int) -> None:
     with path.open("wb") as file:
         file.truncate(size)
-    path.chmod(0o600)
 
 
 def _is_uuid(name: str) -> bool:

@@ -29,6 +29,7 @@ from minova.virt.libvirt.kvmprobe import Verdict
 from minova.virt.libvirt.watch import Watch
 
 LOG = logging.getLogger(__name__)
+CACHE = "_base"
 
 
 class LibvirtDriver:
@@ -42,7 +43,7 @@ class LibvirtDriver:
         conf = cfg.CONF.libvirt
         self._probe = probe
         self._instances = Path(conf.instances_path)
-        self._cache = ImageCache(self._instances / "_base")
+        self._cache = ImageCache(self._instances / CACHE)
         self._watch = Watch(lambda uuid: self._guest(uuid).power_state())
         self._connection = Connection(conf.connection_uri, self._watch)
         self._accelerator_reason = ""
@@ -50,7 +51,8 @@ class LibvirtDriver:
     def start(self, on_event: Callable[[LifecycleEvent], None]) -> None:
         conf = cfg.CONF.libvirt
         self._accelerator_reason = resources.prove_accelerator(self._probe)
-        self._instances.mkdir(mode=0o711, parents=True, exist_ok=True)
+        for folder in (self._instances, self._instances / CACHE):
+            disks.passable(folder)
         self._connection.open()
         try:
             self._connection.check_domain_type(conf.virt_type, conf.machine_type)

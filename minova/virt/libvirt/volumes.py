@@ -1,5 +1,6 @@
 """Plugging volumes into guests and out of them, running or not."""
 
+import time
 from xml.etree import ElementTree
 
 from minova.common import errors
@@ -48,16 +49,16 @@ def detach(guest: Guest, watch: Watch, instance: Instance, device: BlockDevice) 
     def has_let_go() -> bool:
         return _disk_of(guest.xml(live=True), volume) is None
 
-    deadline = _DEADLINE
+    end = time.monotonic() + _DEADLINE
     while (disk := _disk_of(guest.xml(live=True), volume)) is not None:
-        if deadline <= 0:
+        left = end - time.monotonic()
+        if left <= 0:
             raise errors.Conflict(
                 f"Server {instance.uuid} does not let go of volume {volume}; unmount it inside "
                 "the server, or stop the server, and detach it again."
             )
         guest.detach(disk, live=True, doing=doing)
-        watch.wait(guest.uuid, has_let_go, min(_ASK_AGAIN, deadline))
-        deadline -= _ASK_AGAIN
+        watch.wait(guest.uuid, has_let_go, min(_ASK_AGAIN, left))
     disk = _disk_of(guest.xml(live=False), volume)
     if disk is not None:
         guest.detach(disk, live=False, doing=doing)
