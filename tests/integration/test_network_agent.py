@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import http.client
 import os
+import shutil
 import signal
 import socket
 import struct
@@ -782,6 +783,18 @@ class TestLife:
         left = subprocess.run(["pgrep", "-f", str(world.work_path)], capture_output=True)
         assert left.stdout == b""
         assert cleanup_all(world.work_path, NAMES) == []
+
+    def test_cleanup_works_without_the_agents_folder(self, upstream: Any, tmp_path: Path) -> None:
+        before = links()
+        world = World(tmp_path / "network", upstream.server_address[1])
+        network = netlab.network()
+        world.ensure(network, netlab.port(network, 10))
+        pid = int((world.work_path / "dhcp" / network.id / "pid").read_text())
+        world.driver.stop()
+        shutil.rmtree(world.work_path)
+        assert cleanup_all(world.work_path, NAMES) == []
+        assert links() == before
+        netlab.wait_for("dnsmasq's end", lambda: not Path(f"/proc/{pid}").exists())
 
 
 def links() -> dict[str, str]:

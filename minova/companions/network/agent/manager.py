@@ -90,7 +90,7 @@ class NetworkAgentManager:
         )
         try:
             retrying(self._sync_once)
-        except errors.Unavailable:
+        except (errors.Unavailable, oslo_messaging.MessagingException):
             if not self._stopping.is_set():
                 raise
 

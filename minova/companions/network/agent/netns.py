@@ -61,6 +61,23 @@ def delete(name: str) -> None:
     path.unlink(missing_ok=True)
 
 
+def processes(name: str) -> list[int]:
+    """The processes whose main thread is in the namespace."""
+    try:
+        wanted = (FOLDER / name).stat().st_ino
+    except FileNotFoundError:
+        return []
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            try:
+                if (entry / "ns/net").stat().st_ino == wanted:
+                    found.append(int(entry.name))
+            except OSError:
+                continue  # it ended meanwhile
+    return found
+
+
 def inside(name: str, function: Callable[..., T], *args: Any) -> T:
     """`function(*args)` on a thread in namespace `name`. Raises OSError if it is not there."""
     handle = os.open(FOLDER / name, os.O_RDONLY | os.O_CLOEXEC)

@@ -13,6 +13,8 @@ from minova.companions.network.agent import group_rules
 from minova.companions.network.agent.state import Wiring
 from minova.companions.network.wire import PortWiring, Rule
 
+Peers = set[str | None]
+
 
 @dataclass(frozen=True)
 class Severed:
@@ -55,6 +57,7 @@ class Severed:
 
 def between(before: Wiring, after: Wiring) -> set[Severed]:
     """What `before` allowed and `after` may not allow any longer."""
+    lost = {group_id: list(_lost(group_id, before, after)) for group_id in before.groups}
     found: set[Severed] = set()
     for port_id, port in before.ports.items():
         now = after.ports.get(port_id)
@@ -62,25 +65,28 @@ def between(before: Wiring, after: Wiring) -> set[Severed]:
         for fixed in port.fixed_ips:
             if fixed.ip_address not in kept:
                 found.add(Severed(port.network_id, fixed.ip_address))
-        if now is not None and (now is not port or before.groups is not after.groups):
-            found.update(_of_port(port, now, before, after))
+        if now is None:
+            continue
+        for group_id in port.security_groups:
+            if group_id in now.security_groups:
+                found.update(_all(port, lost[group_id]))
+            else:
+                rules = before.groups[group_id].rules
+                found.update(_all(port, [(rule, _peers(rule, before)) for rule in rules]))
     return found
 
 
-def _of_port(port: PortWiring, now: PortWiring, before: Wiring, after: Wiring) -> Iterator[Severed]:
-    for group_id in port.security_groups:
-        former = before.groups[group_id].rules
-        rules = after.groups[group_id].rules if group_id in now.security_groups else []
-        if rules is former:
-            continue
-        gone = set(former) - set(rules)
-        yield from _all(port, ((rule, _peers(rule, before)) for rule in gone))
-        named = [rule for rule in former if rule not in gone and rule.remote_group_id]
-        lost = ((rule, _peers(rule, before) - _peers(rule, after)) for rule in named)
-        yield from _all(port, lost)
+def _lost(group_id: str, before: Wiring, after: Wiring) -> Iterator[tuple[Rule, Peers]]:
+    """Each rule of a group that is gone, or lost peers, with those peers."""
+    rules = set(after.groups[group_id].rules) if group_id in after.groups else set()
+    for rule in before.groups[group_id].rules:
+        peers = _peers(rule, before)
+        gone = peers if rule not in rules else peers - _peers(rule, after)
+        if gone:
+            yield rule, gone
 
 
-def _all(port: PortWiring, rules: Iterable[tuple[Rule, set[str | None]]]) -> Iterator[Severed]:
+def _all(port: PortWiring, rules: Iterable[tuple[Rule, Peers]]) -> Iterator[Severed]:
     for rule, peers in rules:
         version = 6 if rule.ethertype == "IPv6" else 4
         base = Severed(
@@ -96,7 +102,7 @@ def _all(port: PortWiring, rules: Iterable[tuple[Rule, set[str | None]]]) -> Ite
                     yield replace(base, ip=fixed.ip_address, peer=peer)
 
 
-def _peers(rule: Rule, wiring: Wiring) -> set[str | None]:
+def _peers(rule: Rule, wiring: Wiring) -> Peers:
     """The prefixes a rule is about; {None} for anybody."""
     if rule.remote_group_id is None:
         return {rule.remote_ip_prefix or None}
