@@ -59,7 +59,7 @@ class InstanceFolder:
 
 
 def passable(folder: Path) -> None:
-    """Make a folder that QEMU's user may pass through but not look around in, whatever the umask."""
+    """Make a folder that QEMU's user may pass through and not look into, whatever the umask."""
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o711)
 
