@@ -96,7 +96,7 @@ class Binder:
         """
         if port["host"]:
             port = self._ensure(ctxt, port)
-        self._tell_others(port["security_groups"], except_host=port["host"] or None)
+        self._tell_others(port["id"], port["security_groups"])
         return port
 
     def updated(self, ctxt: RequestContext, before: Row, port: Row) -> Row:
@@ -109,7 +109,7 @@ class Binder:
         else:
             changed = set(before["security_groups"]) | set(port["security_groups"])
             if _membership(before) != _membership(port):
-                self._tell_others(changed)
+                self._tell_others(port["id"], changed)
         return port
 
     def deleted(self, ctxt: RequestContext, port: Row) -> None:
@@ -128,7 +128,7 @@ class Binder:
                     port["id"],
                     _reason(error),
                 )
-        self._tell_others(port["security_groups"])
+        self._tell_others(port["id"], port["security_groups"])
 
     def rules_changed(self, group_ids: list[str]) -> None:
         """Rules of groups came or went: tell the agents when a bound port uses them."""
@@ -168,9 +168,14 @@ class Binder:
                 return {**port, "vif_type": FAILED, "status": "DOWN"}
         return port
 
-    def _tell_others(self, group_ids: list[str] | set[str], except_host: str | None = None) -> None:
+    def _tell_others(self, port_id: str, group_ids: list[str] | set[str]) -> None:
+        """Members of groups changed: refresh, if rules of other ports depend on it.
+
+        Also for the port's own host: of two ports bound at the same moment
+        the agent may hear last of the one that knew of fewer members.
+        """
         with self._db.reading() as connection:
-            watched = groups.is_member_watched(connection, group_ids, except_host)
+            watched = groups.is_member_watched(connection, group_ids, by_others_than=port_id)
         if watched:
             self._refresher.request()
 

@@ -55,6 +55,11 @@ class Query:
     reverse: bool = False
 
 
+def is_id(text: str) -> bool:
+    """Whether something may have `text` as its id; what never has need not be looked up."""
+    return 0 < len(text) <= 64 and text.isprintable()
+
+
 def parse(req: falcon.Request, resource: Resource, privileged: bool) -> Query:
     """The request's query string as a `Query`; 400 for what cannot be honoured."""
     given: dict[str, list[str]] = {
@@ -152,7 +157,7 @@ def tag_filters(column: sa.Column) -> dict[str, Callable[[list[str]], Clause]]:
 
 
 def _where(resource: Resource, given: Mapping[str, list[str]], privileged: bool) -> list[Clause]:
-    clauses = []
+    clauses: list[Clause] = []
     for name, values in given.items():
         if name in _PAGING:
             continue
@@ -160,7 +165,11 @@ def _where(resource: Resource, given: Mapping[str, list[str]], privileged: bool)
             raise errors.InvalidInput(
                 reason=f"more than {MAX_VALUES} values for the filter '{name}'"
             )
-        if name in resource.special:
+        # Nothing stored has a NUL, and PostgreSQL does not even take the question.
+        values = [value for value in values if "\0" not in value]
+        if not values:
+            clauses.append(sa.false())
+        elif name in resource.special:
             clauses.append(resource.special[name](values))
         elif name in resource.columns and (privileged or name not in resource.admin_only):
             clauses.append(_equals(name, resource.columns[name], values))

@@ -1,5 +1,6 @@
 """A live network server with one host's agent."""
 
+import os
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -11,7 +12,10 @@ from oslo_config import cfg
 
 from minova import conf
 from minova.common import rpc
+from minova.companions.network.service import MIGRATIONS
+from minova.db import engine
 from minova.db.engine import Database
+from tests import databases
 from tests.functional.network.server import Agent, Server, migrated
 
 
@@ -30,12 +34,17 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def db(empty: Path, tmp_path: Path) -> Iterator[Database]:
-    path = tmp_path / "network.sqlite"
-    shutil.copy(empty, path)
-    db = Database(f"sqlite:///{path}")
-    yield db
-    db.dispose()
+def db(request: pytest.FixtureRequest, empty: Path, tmp_path: Path) -> Iterator[Database]:
+    """An empty database; on SQLite unless a test asks for others (`EVERYWHERE`)."""
+    kind = getattr(request, "param", os.environ.get("NETDB", "sqlite"))
+    with databases.fresh(kind, tmp_path) as url:
+        if kind == "sqlite":
+            shutil.copy(empty, url.removeprefix("sqlite:///"))
+        else:
+            engine.migrate(url, MIGRATIONS)
+        db = Database(url)
+        yield db
+        db.dispose()
 
 
 @pytest.fixture

@@ -163,8 +163,9 @@ class Agent:
             self.ports.pop(port_id, None)
 
     def refresh(self, ctxt: RequestContext) -> None:
-        state = self.state()
+        # Under the lock: a port that is bound meanwhile comes after the older state.
         with self._note("refresh"):
+            state = self.state()
             self.ports = {port.id: port for port in state.ports}
             self.networks = {network.id: network for network in state.networks}
             self.groups = {group.id: group for group in state.groups}

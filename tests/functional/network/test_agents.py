@@ -41,9 +41,8 @@ def test_a_dead_agent_fails_a_binding_and_blocks_no_deletion(
     network = server.network()
     port = server.port(network["id"], SERVICE, **{"binding:host_id": "nowhere"})
     assert port["binding:vif_type"] == "binding_failed" and port["status"] == "DOWN"
-    assert server.get("/ports?binding:host_id=nowhere", SERVICE)["ports"] == [
-        {**port, "revision_number": 1, "updated_at": port["updated_at"]}
-    ]
+    (seen,) = server.get("/ports?binding:host_id=nowhere", SERVICE)["ports"]
+    assert (seen["binding:vif_type"], seen["status"]) == ("binding_failed", "DOWN")
     server.delete(f"/ports/{port['id']}", SERVICE)
 
 

@@ -134,6 +134,13 @@ def test_strange_filters_find_nothing(server: Server, query: str) -> None:
         server.get(f"/{plural}?{query}")
 
 
+@pytest.mark.parametrize("id", ["%00", "x" * 300])
+def test_strange_ids_of_quotas_and_agents_are_refused(server: Server, id: str) -> None:
+    assert server.error("GET", f"/quotas/{id}", who="a:admin") == (400, "HTTPBadRequest")
+    assert server.error("GET", f"/agents/{id}", who="a:admin") == (404, "AgentNotFound")
+    assert server.error("DELETE", f"/agents/{id}", who="a:admin") == (404, "AgentNotFound")
+
+
 def test_a_body_that_is_no_json_is_refused(server: Server) -> None:
     for data, kind, status in (
         (b"{", "application/json", 400),

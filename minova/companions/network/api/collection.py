@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from minova.common.context import RequestContext
 from minova.companions.network import listing
 from minova.companions.network.access import Access, Scope
-from minova.companions.network.listing import Resource, Row
+from minova.companions.network.listing import Resource, Row, is_id
 from minova.db.engine import Database
 
 Render = Callable[[sa.Connection, list[Row], bool], list[Row]]
@@ -61,6 +61,8 @@ class Collection:
     def find(self, connection: sa.Connection, ctxt: RequestContext, id: str) -> Row:
         """The row, or the resource's not-found error when it is not there for `ctxt`."""
         table = self.resource.table
+        if not is_id(id):
+            raise self.resource.not_found(id=id[:64])
         scope = self._scope(ctxt, self._access.privileged(ctxt))
         found = connection.execute(sa.select(table).where(table.c.id == id, *scope))
         row = found.mappings().first()

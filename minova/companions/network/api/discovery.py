@@ -8,7 +8,7 @@ from minova.common.errors import NotFound
 from minova.common.wsgi import Route
 from minova.companions.network import errors, views
 from minova.companions.network.access import Access
-from minova.companions.network.listing import Row, chosen
+from minova.companions.network.listing import Row, chosen, is_id
 from minova.companions.network.queries import agents as agent_queries
 from minova.companions.network.tables import agents
 from minova.db.engine import Database
@@ -127,6 +127,8 @@ class Agents:
     def show(self, req: falcon.Request, resp: falcon.Response, id: str) -> Row:
         """GET /v2.0/agents/{id}"""
         self._access.require(req.context.ctxt, "get_agent")
+        if not is_id(id):
+            raise errors.AgentNotFound(id=id[:64])
         with self._db.reading() as connection:
             row = connection.execute(sa.select(agents).where(agents.c.id == id)).mappings().first()
         if row is None:
@@ -136,6 +138,8 @@ class Agents:
     def delete(self, req: falcon.Request, resp: falcon.Response, id: str) -> None:
         """DELETE /v2.0/agents/{id}"""
         self._access.require(req.context.ctxt, "delete_agent")
+        if not is_id(id):
+            raise errors.AgentNotFound(id=id[:64])
         agent_queries.delete(self._db, id)
 
 

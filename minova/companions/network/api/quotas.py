@@ -5,7 +5,7 @@ import falcon
 from minova.common.wsgi import Route
 from minova.companions.network import errors, schemas
 from minova.companions.network.access import Access
-from minova.companions.network.listing import Row
+from minova.companions.network.listing import Row, is_id
 from minova.companions.network.queries import quotas as queries
 from minova.db.engine import Database
 
@@ -28,18 +28,18 @@ class Quotas:
 
     def show(self, req: falcon.Request, resp: falcon.Response, project_id: str) -> Row:
         """GET /v2.0/quotas/{project_id}"""
-        self._access.require(req.context.ctxt, "get_quota", {"project_id": project_id})
+        self._authorize(req, "get_quota", project_id)
         with self._db.reading() as connection:
             return {"quota": queries.limits(connection, project_id)}
 
     def defaults(self, req: falcon.Request, resp: falcon.Response, project_id: str) -> Row:
         """GET /v2.0/quotas/{project_id}/default"""
-        self._access.require(req.context.ctxt, "get_quota", {"project_id": project_id})
+        self._authorize(req, "get_quota", project_id)
         return {"quota": dict(queries.DEFAULTS)}
 
     def details(self, req: falcon.Request, resp: falcon.Response, project_id: str) -> Row:
         """GET /v2.0/quotas/{project_id}/details"""
-        self._access.require(req.context.ctxt, "get_quota", {"project_id": project_id})
+        self._authorize(req, "get_quota", project_id)
         with self._db.reading() as connection:
             limits = queries.limits(connection, project_id)
             used = queries.used(connection, project_id)
@@ -52,9 +52,7 @@ class Quotas:
 
     def update(self, req: falcon.Request, resp: falcon.Response, project_id: str) -> Row:
         """PUT /v2.0/quotas/{project_id}"""
-        self._access.require(req.context.ctxt, "update_quota", {"project_id": project_id})
-        if len(project_id) > 64 or not project_id.isprintable():
-            raise errors.HTTPBadRequest("The project id must have at most 64 printable characters")
+        self._authorize(req, "update_quota", project_id)
         wanted = schemas.changes_of(req, "quota")
         limits = {name: int(value) for name, value in wanted.items() if name in queries.DEFAULTS}
         unknown = [name for name in limits if name not in queries.COUNTED and limits[name] > 0]
@@ -69,6 +67,11 @@ class Quotas:
         with self._db.reading() as connection:
             return {"quota": queries.limits(connection, project_id)}
 
+    def _authorize(self, req: falcon.Request, rule: str, project_id: str) -> None:
+        self._access.require(req.context.ctxt, rule, {"project_id": project_id})
+        if not is_id(project_id):
+            raise errors.HTTPBadRequest("The project id must have at most 64 printable characters")
+
     def _check_use(self, project_id: str, limits: dict[str, int]) -> None:
         with self._db.reading() as connection:
             used = queries.used(connection, project_id)
@@ -81,7 +84,7 @@ class Quotas:
 
     def delete(self, req: falcon.Request, resp: falcon.Response, project_id: str) -> None:
         """DELETE /v2.0/quotas/{project_id}: back to the defaults."""
-        self._access.require(req.context.ctxt, "update_quota", {"project_id": project_id})
+        self._authorize(req, "update_quota", project_id)
         queries.reset(self._db, project_id)
 
 

@@ -10,7 +10,7 @@ from minova.companions.network import errors, schemas, views
 from minova.companions.network.access import Access, visible_groups
 from minova.companions.network.api.collection import Collection
 from minova.companions.network.binding import Binder
-from minova.companions.network.listing import Resource, Row, tag_filters
+from minova.companions.network.listing import Resource, Row, is_id, tag_filters
 from minova.companions.network.queries import groups as queries
 from minova.companions.network.tables import security_groups
 from minova.db.engine import Database
@@ -58,7 +58,7 @@ class SecurityGroups:
         project_id = ctxt.project_id
         if self._access.privileged(ctxt):
             project_id = req.params.get("project_id") or req.params.get("tenant_id") or project_id
-        if isinstance(project_id, str) and 0 < len(project_id) <= 64 and project_id.isprintable():
+        if isinstance(project_id, str) and is_id(project_id):
             self._access.require(ctxt, "get_security_group")
             queries.ensure_default(self._db, project_id)
         return self.collection.index(req, resp)

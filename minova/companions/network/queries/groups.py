@@ -192,17 +192,11 @@ def is_on_a_host(connection: sa.Connection, group_ids: Iterable[str]) -> bool:
 
 
 def is_member_watched(
-    connection: sa.Connection, group_ids: Collection[str], except_host: str | None = None
+    connection: sa.Connection, group_ids: Collection[str], by_others_than: str
 ) -> bool:
-    """Whether a bound port's rules depend on who is in these groups.
-
-    `except_host`'s ports do not count: its agent was told by other means.
-    """
+    """Whether another bound port's rules depend on who is in these groups."""
     if not group_ids:
         return False
-    conditions = [security_group_rules.c.remote_group_id.in_(list(group_ids)), ports.c.host != ""]
-    if except_host is not None:
-        conditions.append(ports.c.host != except_host)
     query = (
         sa.select(ports.c.id)
         .join(port_security_groups, port_security_groups.c.port_id == ports.c.id)
@@ -210,7 +204,11 @@ def is_member_watched(
             security_group_rules,
             security_group_rules.c.security_group_id == port_security_groups.c.security_group_id,
         )
-        .where(*conditions)
+        .where(
+            security_group_rules.c.remote_group_id.in_(list(group_ids)),
+            ports.c.host != "",
+            ports.c.id != by_others_than,
+        )
     )
     return connection.execute(query.limit(1)).first() is not None
 
