@@ -53,6 +53,7 @@ stop_supervised() {
 }
 
 remove_files() {
+    close_kvm_again || left "the former mode of /dev/kvm"
     sed -i '/^# minova: cgroups are read-only here$/,+1d' /etc/libvirt/qemu.conf 2>/dev/null
     if [[ -e $STATE_PATH/made-user ]]; then userdel minova 2>/dev/null || left "user minova"; fi
     PACKAGES=$(sort -u "$STATE_PATH/installed-packages" 2>/dev/null | tr '\n' ' ')

@@ -38,6 +38,7 @@ make_user_and_folders() {
 
 start_libvirt() {
     prepare_qemu_conf
+    open_kvm_to_its_group
     if has_systemd; then
         systemctl enable --now -q libvirtd.service
     else
@@ -49,6 +50,23 @@ start_libvirt() {
         done
     fi
     wait_for "libvirt answers" 30 virsh -c qemu:///system version
+}
+
+# What udev does elsewhere. Without it libvirt finds KVM as root, cannot open it as
+# QEMU's user, and probes QEMU anew, for seconds, at every start of a domain.
+open_kvm_to_its_group() {
+    [[ -c /dev/kvm && $(stat -c %G /dev/kvm) != kvm ]] || return 0
+    stat -c '%u:%g %a' /dev/kvm >"$STATE_PATH/kvm-device"
+    chgrp kvm /dev/kvm
+    chmod 0660 /dev/kvm
+}
+
+close_kvm_again() {
+    [[ -e $STATE_PATH/kvm-device ]] || return 0
+    local owner mode
+    read -r owner mode <"$STATE_PATH/kvm-device"
+    chown "$owner" /dev/kvm
+    chmod "$mode" /dev/kvm
 }
 
 # In a container the cgroup tree is read-only, and libvirt has to be told.
@@ -126,7 +144,7 @@ write_supervisord_conf() {
 [supervisord]
 logfile = $LOG_PATH/supervisord.log
 pidfile = /run/minova-supervisord.pid
-minfds = 65536
+minfds = 8192
 [unix_http_server]
 file = /run/minova-supervisor.sock
 chmod = 0700
