@@ -24,7 +24,7 @@ from minova.companions.volume.tables import volumes as table
 from minova.db.engine import Database
 
 LOG = logging.getLogger(__name__)
-SERVICE = "volume"
+SERVICE = "minova-volume"
 _CHUNK = 1024 * 1024
 # How much larger than the volume the download of an image may be: qcow2 has tables besides.
 _OVERHEAD = 1.1

@@ -4,7 +4,8 @@ import hashlib
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -263,23 +264,31 @@ def compute_service() -> Any:
     service.rest.stop()
 
 
-@pytest.fixture
-def make_cloud(tmp_path: Path, image_service: ImageService, compute_service: ComputeService) -> Any:
-    """Starts a volume service; options are those of Defaults."""
-    clouds: list[Cloud] = []
+@contextmanager
+def clouds(
+    folder: Path, image_service: ImageService, compute_service: ComputeService
+) -> Iterator[Callable[..., Cloud]]:
+    """A function that starts a volume service; options are those of Defaults."""
+    started: list[Cloud] = []
     # pytest's folders have names that are too long for a Unix socket.
     run = Path(tempfile.mkdtemp(prefix="mv-", dir="/tmp"))
 
     def make(**options: Any) -> Cloud:
         peers = TestPeers(image_service.url, compute_service.url)
-        clouds.append(Cloud(tmp_path, run, peers, **options))
-        return clouds[-1]
+        started.append(Cloud(folder, run, peers, **options))
+        return started[-1]
 
     yield make
-    for cloud in clouds:
+    for cloud in started:
         cloud.stop()
         cloud.end_exports()
     shutil.rmtree(run)
+
+
+@pytest.fixture
+def make_cloud(tmp_path: Path, image_service: ImageService, compute_service: ComputeService) -> Any:
+    with clouds(tmp_path, image_service, compute_service) as make:
+        yield make
 
 
 @pytest.fixture
@@ -287,7 +296,19 @@ def cloud(make_cloud: Callable[..., Cloud]) -> Cloud:
     return make_cloud(quota_volumes=100)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def shared_cloud(
+    tmp_path_factory: pytest.TempPathFactory,
+    image_service: ImageService,
+    compute_service: ComputeService,
+) -> Any:
+    """One for tests that leave nothing behind that others would notice."""
+    folder = tmp_path_factory.mktemp("shared")
+    with clouds(folder, image_service, compute_service) as make:
+        yield make(quota_volumes=1000)
+
+
+@pytest.fixture(scope="session")
 def tokens() -> dict[str, str]:
     names = ("MEMBER", "READER", "OTHER", "ADMIN", "SERVICE")
     return {name.lower(): globals()[name] for name in names}

@@ -23,7 +23,7 @@ from minova.companions.volume.work import Workshop
 from minova.db.engine import Database
 from minova.policies import volume as policies
 
-NAME = "volume"
+NAME = "minova-volume"
 # Status -> key of the error body; any other is a computeFault, in Cinder too.
 _FAULTS = {
     400: "badRequest",

@@ -4,10 +4,13 @@ from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import mysql
 
 revision = "0001"
 down_revision = None
 
+# With microseconds: lists are ordered by them, and MariaDB keeps none unasked.
+TIME = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
 EXACT: dict[str, Any] = {"mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
 
 
@@ -31,8 +34,8 @@ def upgrade() -> None:
         sa.Column("source_volid", sa.String(36)),
         sa.Column("metadata", sa.JSON, nullable=False),
         sa.Column("image_metadata", sa.JSON, nullable=False),
-        sa.Column("created_at", sa.DateTime, nullable=False),
-        sa.Column("updated_at", sa.DateTime),
+        sa.Column("created_at", TIME, nullable=False),
+        sa.Column("updated_at", TIME),
         **EXACT,
     )
     op.create_index("ix_volumes_project", "volumes", ["project_id", "created_at"])
@@ -47,8 +50,8 @@ def upgrade() -> None:
         sa.Column("mountpoint", sa.String(255)),
         sa.Column("host_name", sa.String(255)),
         sa.Column("connected", sa.Boolean, nullable=False),
-        sa.Column("created_at", sa.DateTime, nullable=False),
-        sa.Column("attached_at", sa.DateTime),
+        sa.Column("created_at", TIME, nullable=False),
+        sa.Column("attached_at", TIME),
         **EXACT,
     )
     op.create_index("ix_attachments_volume", "attachments", ["volume_id"])
