@@ -44,6 +44,10 @@ class Access:
         """Forbidden unless `rule` allows `ctxt` to speak for the member project."""
         self._policy.authorize(ctxt, rule, {"project_id": "", "member_id": member_id})
 
+    def sees_locations(self, ctxt: RequestContext) -> bool:
+        """Whether `ctxt` is told where in the store data is; the same for every image."""
+        return self._policy.allows(ctxt, "get_image_location")
+
     def _member_id(self, ctxt: RequestContext, image: Image) -> str:
         """The caller's project if the image is shared with it, else ''."""
         if image.visibility != SHARED or not ctxt.project_id or image.owner == ctxt.project_id:

@@ -16,6 +16,20 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # The fields of a record that are columns of its row.
 COLUMNS = tuple(column.name for column in _images.columns)
 
+# The queries of every request, built once.
+_ONE = _images.select().where(
+    _images.c.id == sa.bindparam("image_id"), _images.c.status != records.DELETED
+)
+_ONE_LOCKED = _ONE.with_for_update()
+_THEIR_PROPERTIES = sa.select(
+    _properties.c.image_id, _properties.c.name, _properties.c.value
+).where(_properties.c.image_id.in_(sa.bindparam("ids", expanding=True)))
+_THEIR_TAGS = (
+    sa.select(_tags.c.image_id, _tags.c.tag)
+    .where(_tags.c.image_id.in_(sa.bindparam("ids", expanding=True)))
+    .order_by(_tags.c.tag)
+)
+
 
 def is_image_id(text: str) -> bool:
     """Whether `text` has the form of an image id: a lower-case UUID."""
@@ -151,8 +165,7 @@ def statuses(db: Database, ids: Iterable[str]) -> dict[str, str]:
 
 
 def _load(connection: sa.Connection, image_id: str, lock: bool = False) -> Image:
-    query = _images.select().where(_images.c.id == image_id, _images.c.status != records.DELETED)
-    row = connection.execute(query.with_for_update() if lock else query).first()
+    row = connection.execute(_ONE_LOCKED if lock else _ONE, {"image_id": image_id}).first()
     if row is None:
         raise not_found(image_id)
     return _with_details(connection, [row])[0]
@@ -162,14 +175,11 @@ def _with_details(connection: sa.Connection, rows: Iterable[Any]) -> list[Image]
     images = {row.id: Image(**row._mapping) for row in rows}
     if not images:
         return []
-    for row in connection.execute(
-        _properties.select().where(_properties.c.image_id.in_(list(images)))
-    ):
-        images[row.image_id].properties[row.name] = row.value
-    for row in connection.execute(
-        _tags.select().where(_tags.c.image_id.in_(list(images))).order_by(_tags.c.tag)
-    ):
-        images[row.image_id].tags.append(row.tag)
+    ids = {"ids": list(images)}
+    for image_id, name, value in connection.execute(_THEIR_PROPERTIES, ids):
+        images[image_id].properties[name] = value
+    for image_id, tag in connection.execute(_THEIR_TAGS, ids):
+        images[image_id].tags.append(tag)
     return list(images.values())
 
 

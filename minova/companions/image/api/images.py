@@ -33,8 +33,9 @@ class Images:
             for name, value in req.params.items()
         }
         page = listing.page(self._db, viewer, params)
+        located = self._access.sees_locations(req.context.ctxt)
         body: dict[str, Any] = {
-            "images": [self._view(req.context.ctxt, image) for image in page.images],
+            "images": [self._view(image, located) for image in page.images],
             "first": page.first,
             "schema": "/v2/schemas/images",
         }
@@ -54,11 +55,11 @@ class Images:
         queries.create(self._db, image)
         resp.set_header("Location", f"{wsgi.base_url(req)}/v2/images/{image.id}")
         resp.set_header("OpenStack-image-import-methods", ",".join(IMPORT_METHODS))
-        return self._view(ctxt, image)
+        return self._view(image, self._access.sees_locations(ctxt))
 
     def show(self, req: falcon.Request, resp: falcon.Response, image_id: str) -> dict[str, Any]:
         ctxt = req.context.ctxt
-        return self._view(ctxt, self._access.find(ctxt, image_id))
+        return self._view(self._access.find(ctxt, image_id), self._access.sees_locations(ctxt))
 
     def update(self, req: falcon.Request, resp: falcon.Response, image_id: str) -> dict[str, Any]:
         ctxt = req.context.ctxt
@@ -73,7 +74,7 @@ class Images:
 
         if changes:
             seen = queries.change(self._db, image_id, apply)
-        return self._view(ctxt, seen)
+        return self._view(seen, self._access.sees_locations(ctxt))
 
     def delete(self, req: falcon.Request, resp: falcon.Response, image_id: str) -> None:
         self._access.find(req.context.ctxt, image_id, "delete_image")
@@ -104,11 +105,9 @@ class Images:
 
         queries.change(self._db, image_id, apply)
 
-    def _view(self, ctxt: RequestContext, image: Image) -> dict[str, Any]:
-        url = None
-        if image.status in WITH_DATA and self._access.allows(ctxt, "get_image_location", image):
-            url = self._store.path(image.id).as_uri()
-        return views.image(image, url)
+    def _view(self, image: Image, located: bool) -> dict[str, Any]:
+        shown = located and image.status in WITH_DATA
+        return views.image(image, self._store.path(image.id).as_uri() if shown else None)
 
     def _authorize_settings(
         self, ctxt: RequestContext, image: Image, before: tuple[str, str | None] | None
