@@ -17,8 +17,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-_NAME = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_PART = re.compile(r"([0-9a-f-]{36})\.([0-9a-f]{32})")
+_ID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_NAME = re.compile(_ID)
+_PART = re.compile(rf"({_ID})\.([0-9a-f]{{32}})")
 
 
 class Part:
@@ -83,7 +84,8 @@ class Store:
     def __init__(self, path: str) -> None:
         self._path = Path(path).absolute()
         self._parts = self._path / "parts"
-        self._parts.mkdir(parents=True, exist_ok=True, mode=0o750)
+        for folder in (self._path, self._parts):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o750)
 
     def path(self, image_id: str) -> Path:
         """Where an image's data is."""
