@@ -1,6 +1,5 @@
 """A live network server with one host's agent."""
 
-import os
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -35,8 +34,8 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def db(request: pytest.FixtureRequest, empty: Path, tmp_path: Path) -> Iterator[Database]:
-    """An empty database; on SQLite unless a test asks for others (`EVERYWHERE`)."""
-    kind = getattr(request, "param", os.environ.get("NETDB", "sqlite"))
+    """An empty database; on SQLite unless a test names others."""
+    kind = getattr(request, "param", "sqlite")
     with databases.fresh(kind, tmp_path) as url:
         if kind == "sqlite":
             shutil.copy(empty, url.removeprefix("sqlite:///"))

@@ -24,25 +24,6 @@ def test_a_port_gets_an_address_a_mac_and_the_default_group(server: Server) -> N
     assert server.get(f"/ports/{port['id']}")["port"] == port
 
 
-def test_nobody_shares_an_address_when_fifty_ask_at_once(server: Server) -> None:
-    network = server.network("10.9.0.0/26")
-    barrier = threading.Barrier(50)
-    answers: list[str] = []
-
-    def ask() -> None:
-        barrier.wait()
-        answer = server.call("POST", "/ports", {"port": {"network_id": network["id"]}})
-        assert answer.status_code == 201, answer.text
-        answers.append(answer.json()["port"]["fixed_ips"][0]["ip_address"])
-
-    threads = [threading.Thread(target=ask) for _ in range(50)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(answers) == len(set(answers)) == 50
-
-
 def test_a_full_subnet_says_so(server: Server) -> None:
     network = server.network("10.9.0.0/29")  # gateway, DHCP, four left
     for _ in range(4):
