@@ -335,6 +335,29 @@ def test_the_power_button_shuts_down_cleanly(guest):
     assert guest.process.wait(60) == 0
 
 
+def run_to_the_end(*options):
+    """Run a guest that switches itself off, and return its console."""
+    command = ["qemu-system-x86_64", "-m", "128", "-nodefaults", "-display", "none"]
+    command += ["-serial", "stdio", "-no-reboot", *options]
+    return subprocess.run(command, check=True, capture_output=True, timeout=60).stdout.decode()
+
+
+@pytest.mark.parametrize("machine", ["pc", "q35"])
+@pytest.mark.parametrize("accelerator", ["tcg", "kvm"])
+def test_the_boot_sector_speaks_and_switches_off(image, machine, accelerator):
+    if accelerator == "kvm" and not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        pytest.skip("needs /dev/kvm")
+    drive = f"file={image.parent}/kvm-boot-sector.raw,format=raw,if=virtio"
+    said = run_to_the_end("-accel", accelerator, "-machine", machine, "-drive", drive)
+    assert said.strip() == "MINOVA-BOOT-SECTOR-OK"
+
+
+def test_the_probe_guest_speaks_and_switches_off(image):
+    boot = ("-kernel", image.parent / "vmlinuz", "-initrd", image.parent / "probe-initrd")
+    said = run_to_the_end("-accel", "tcg", *boot, "-append", "console=ttyS0 quiet panic=-1")
+    assert "MINOVA-KVM-PROBE-OK" in said
+
+
 @pytest.mark.parametrize(
     "device",
     [
