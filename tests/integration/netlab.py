@@ -129,6 +129,8 @@ class Guest:
             bridge = ip.link_lookup(ifname=self.of.bridge)[0]
             ip.link("set", index=index, master=bridge, state="up")
         self.do(self._plug, configured)
+        # The bridge forwards for a tap only once it has heard of its carrier.
+        wait_for("the tap's carrier", lambda: _operstate(tap) == "UP")
         return self
 
     def unplug(self) -> None:
@@ -181,6 +183,11 @@ class Guest:
             _address("eth0", self.ip, length, self.of.subnets[0].gateway_ip)
         else:
             _up("eth0")
+
+
+def _operstate(name: str) -> str:
+    with IPRoute() as ip:
+        return str(ip.link("get", ifname=name)[0].get("operstate"))
 
 
 def _up(name: str) -> None:

@@ -7,11 +7,13 @@ import hashlib
 import hmac
 import http.client
 import os
+import pwd
 import shutil
 import signal
 import socket
 import struct
 import subprocess
+import tempfile
 import time
 import uuid
 from collections.abc import Iterator
@@ -152,8 +154,18 @@ def upstream(host: None) -> Iterator[ThreadingHTTPServer]:
 
 
 @pytest.fixture
-def world(upstream: Any, tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path / "network", upstream.server_address[1])
+def work_path() -> Iterator[Path]:
+    """Where others may enter, so that dnsmasq runs as nobody, as on a true host."""
+    with tempfile.TemporaryDirectory(prefix="minova-test-") as folder:
+        os.chmod(folder, 0o755)
+        former = os.umask(0o077)
+        yield Path(folder) / "network"
+        os.umask(former)
+
+
+@pytest.fixture
+def world(upstream: Any, work_path: Path) -> Iterator[World]:
+    made = World(work_path, upstream.server_address[1])
     made.group(OPEN, [*ALL_OUT, rule(3, "ingress"), rule(4, "ingress", "IPv6")])
     made.group(CLOSED, ALL_OUT)
     yield made
@@ -221,6 +233,13 @@ class TestDhcp:
             lambda: pid_file.exists() and pid_file.read_text().strip() not in ("", str(former)),
         )
         assert netlab.udhcpc(guest, tmp_path)["ip"] == "10.77.0.10"
+
+    def test_dnsmasq_is_not_root(self, world: World) -> None:
+        network = netlab.network()
+        world.ensure(network, netlab.port(network, 10))
+        pid = (world.work_path / "dhcp" / network.id / "pid").read_text().strip()
+        status = Path(f"/proc/{pid}/status").read_text()
+        assert f"Uid:\t{pwd.getpwnam('nobody').pw_uid}" in status
 
     def test_many_hups_do_not_hurt_it(self, world: World, tmp_path: Path) -> None:
         network = netlab.network()

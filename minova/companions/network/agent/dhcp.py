@@ -67,6 +67,7 @@ class DhcpServers:
     def start(self) -> None:
         """Begin to look after the dnsmasqs that `ensure` brings."""
         self._root.mkdir(parents=True, exist_ok=True)
+        self._root.chmod(0o755)
         self._stopping = False
         self._thread = threading.Thread(target=self._watch, name="dnsmasq-watch", daemon=True)
         self._thread.start()
@@ -96,6 +97,7 @@ class DhcpServers:
             server = self._servers.get(network.id)
             if server is None:
                 folder.mkdir(parents=True, exist_ok=True)
+                folder.chmod(0o755)
                 namespace = self._names.namespace(network.id)
                 server = _Server(
                     namespace, interface, folder, argv, served, _read(folder / "hosts")

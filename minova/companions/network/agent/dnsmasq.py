@@ -110,9 +110,13 @@ def drop_stale_leases(path: Path, hosts_text: str) -> None:
 
 
 def write(path: Path, text: str) -> None:
-    """Replace a file so that a reader sees the old or the new one, never a part."""
+    """Replace a file so that a reader sees the old or the new one, never a part.
+
+    Anybody may read it, whatever the agent's umask: dnsmasq is nobody when it reads it again.
+    """
     part = path.with_name(path.name + ".part")
     part.write_text(text)
+    part.chmod(0o644)
     part.replace(path)
 
 

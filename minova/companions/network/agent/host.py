@@ -40,6 +40,7 @@ def prepare(work_path: Path) -> None:
             "(modprobe br_netfilter), or security groups would be without effect."
         )
     work_path.mkdir(parents=True, exist_ok=True)
+    work_path.chmod(0o755)
     settings = former_settings(work_path)
     for name, value in _SETTINGS:
         settings.ensure(name, value)
