@@ -92,8 +92,9 @@ class Attaching:
             server_id, attachment.volume_id
         ):
             return
+        user = f"server {server_id}" if server_id else f"host {attachment.host_name}"
         raise errors.Conflict(
-            f"Volume {attachment.volume_id} is attached to server {server_id}; "
+            f"Volume {attachment.volume_id} is attached to {user}; "
             "detach it with the compute service."
         )
 

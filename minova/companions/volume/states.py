@@ -26,13 +26,12 @@ ERROR_EXTENDING = "error_extending"
 # Attachments know these, and nothing of the others.
 ATTACHED = "attached"
 
-# What an admin may set with os-reset_status.
+# What an admin may set with os-reset_status. Not what stands for work of ours (creating,
+# deleting, …): at the next start it would be done, and the volume made anew or removed.
 SETTABLE = (
-    *(CREATING, AVAILABLE, DELETING, ERROR, ERROR_DELETING, ERROR_DETACHING, ERROR_EXTENDING),
-    *(ATTACHING, DETACHING, IN_USE, RESERVED, UPLOADING, EXTENDING, "maintenance"),
+    *(AVAILABLE, RESERVED, ATTACHING, IN_USE, DETACHING, "maintenance"),
+    *(ERROR, ERROR_DELETING, ERROR_DETACHING, ERROR_EXTENDING),
 )
-# Work of ours that a crash interrupts; work.py takes it up at start.
-IN_FLIGHT = (CREATING, DELETING, EXTENDING, UPLOADING, DETACHING)
 
 
 @dataclass(frozen=True)

@@ -135,7 +135,15 @@ class Workshop:
         except Exception:
             self._store.delete(volume.id)
             raise
-        volumes.settle(self._db, volume.id, states.CREATING, states.AVAILABLE)
+        if not volumes.settle(self._db, volume.id, states.CREATING, states.AVAILABLE):
+            # An admin may have deleted it by force meanwhile; then nobody else removes the file.
+            self._remove_if_gone(volume.id)
+
+    def _remove_if_gone(self, volume_id: str) -> None:
+        try:
+            volumes.get(self._db, volume_id)
+        except errors.NotFound:
+            self._store.delete(volume_id)
 
     def _create_from_image(self, volume: Volume, image_id: str) -> None:
         images = self._peers.images()

@@ -170,8 +170,8 @@ def test_openstackclient_lists_what_belongs_to_volumes(cli):
     assert {each["State"] for each in services} == {"up"}
 
 
-def test_openstacksdk_goes_through_a_volumes_life(endpoint):
-    cloud = openstack.connect(
+def _connect(endpoint):
+    return openstack.connect(
         auth_url=endpoint,
         username="demo",
         password=PASSWORD,
@@ -180,6 +180,10 @@ def test_openstacksdk_goes_through_a_volumes_life(endpoint):
         project_domain_id="default",
         app_name="test",
     )
+
+
+def test_openstacksdk_goes_through_a_volumes_life(endpoint):
+    cloud = _connect(endpoint)
     volume = cloud.block_storage.create_volume(name="sdk", size=1, metadata={"k": "v"})
     volume = cloud.block_storage.wait_for_status(volume, "available", interval=0.1, wait=30)
     assert cloud.block_storage.find_volume("sdk").id == volume.id
@@ -195,5 +199,25 @@ def test_openstacksdk_goes_through_a_volumes_life(endpoint):
     cloud.block_storage.delete_attachment(attachment)
     assert next(iter(cloud.block_storage.types())).name == "default"
     assert cloud.block_storage.get_quota_set(cloud.current_project_id).volumes == 10
+    cloud.block_storage.delete_volume(volume)
+    cloud.block_storage.wait_for_delete(volume, interval=0.1, wait=30)
+
+
+def test_forged_headers_make_nobody_a_service(endpoint):
+    cloud = _connect(endpoint)
+    volume = cloud.block_storage.create_volume(name="forged", size=1)
+    volume = cloud.block_storage.wait_for_status(volume, "available", interval=0.1, wait=30)
+    body = {"attachment": {"volume_uuid": volume.id, "connector": {"host": "mine"}}}
+    token = cloud.auth_token
+    for forged in (
+        {"X-Service-Roles": "service", "X-Service-Identity-Status": "Confirmed"},
+        {"X-Roles": "admin,service", "X-Is-Admin-Project": "True"},
+        {"X-Service-Token": token},
+        {"X-Service-Token": "nonsense"},
+    ):
+        answer = cloud.block_storage.post(
+            "/attachments", json=body, headers=forged, microversion="3.44"
+        )
+        assert answer.status_code in (401, 403), answer.text
     cloud.block_storage.delete_volume(volume)
     cloud.block_storage.wait_for_delete(volume, interval=0.1, wait=30)

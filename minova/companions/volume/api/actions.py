@@ -131,7 +131,10 @@ class Actions:
             raise errors.Invalid("Must specify 'status', 'attach_status' or 'migration_status'.")
         if status is not None:
             if status.lower() not in known:
-                raise errors.Invalid(f"Must specify a valid status, one of {', '.join(known)}.")
+                raise errors.Invalid(
+                    f"Must specify a valid status, one of {', '.join(known)}; "
+                    "the others are set by the service while it works."
+                )
             volumes.update(self._db, volume.id, status=status.lower())
 
     def _force_delete(self, req: falcon.Request, volume: Volume, name: str, _: Any) -> None:
