@@ -77,6 +77,8 @@ class Body:
             yield block
         if self._length is not None and self.count < self._length:
             raise self._cut_off()
+        if self._length is not None and self.count > self._length:
+            raise errors.Invalid(f"More than the announced {self._length} bytes were sent.")
 
     def _block(self) -> bytes:
         pieces, missing = [], BLOCK
@@ -100,21 +102,20 @@ class Transfers:
         self._db, self._store, self.limits = db, store, limits
         self._slots = threading.BoundedSemaphore(limits.uploads)
 
-    def upload(self, image: Image, source: Source, length: int | None) -> None:
+    def upload(self, image_id: str, source: Source, length: int | None) -> None:
         """PUT /file: the image goes from queued to active, or stays queued and raises.
 
         errors.Invalid: not what its disk_format says, unsafe, or cut off;
         TooLarge; Conflict: not queued; Gone: deleted meanwhile.
         """
-        with self._transfer(image, source, length, SAVING) as (undo, part, token, facts):
-            undo.push(self._store.delete, image.id)
-            self._rename(image, part)
-            self._finish(image, token, SAVING, ACTIVE, facts)
+        with self._transfer(image_id, source, length, SAVING) as (part, token, facts):
+            self._rename(image_id, part)
+            self._finish(image_id, token, SAVING, ACTIVE, facts)
 
-    def stage(self, image: Image, source: Source, length: int | None) -> None:
+    def stage(self, image_id: str, source: Source, length: int | None) -> None:
         """PUT /stage: like `upload`, but the data waits for `adopt` (status uploading)."""
-        with self._transfer(image, source, length, UPLOADING) as (_undo, _part, token, facts):
-            self._finish(image, token, UPLOADING, UPLOADING, facts)
+        with self._transfer(image_id, source, length, UPLOADING) as (_part, token, facts):
+            self._finish(image_id, token, UPLOADING, UPLOADING, facts)
 
     def adopt(self, image: Image) -> None:
         """POST /import of staged data, which was judged when it came: active at once."""
@@ -126,34 +127,34 @@ class Transfers:
                 f"Image {image.id} has no staged data; send it with PUT /v2/images/ID/stage first."
             )
         with Undo() as undo:
-            undo.push(part.discard)
-            undo.push(self._reset, image.id, token, UPLOADING)
-            undo.push(self._store.delete, image.id)
-            self._rename(image, part)
-            self._finish(image, token, UPLOADING, ACTIVE, {})
+            undo.push(part.close)
+            undo.push(self._give_up, image.id, token)
+            self._rename(image.id, part)
+            self._finish(image.id, token, UPLOADING, ACTIVE, {})
             undo.clear()
         part.close()
 
     @contextmanager
     def _transfer(
-        self, image: Image, source: Source, length: int | None, status: str
-    ) -> Iterator[tuple[Undo, Part, str, dict[str, Any]]]:
-        """Receive a body into a part of `image`; the caller says what becomes of it."""
+        self, image_id: str, source: Source, length: int | None, status: str
+    ) -> Iterator[tuple[Part, str, dict[str, Any]]]:
+        """Receive a body into a part of an image; the caller says what becomes of it."""
         body = Body(source, length, self.limits.size)
-        if image.disk_format is None or image.container_format is None:
-            raise errors.Invalid(
-                "Properties disk_format and container_format must be set prior to saving data."
-            )
-        inspection = Inspection(image.disk_format, self.limits.virtual_size)
         with self._slot(), Undo() as undo, _full_store():
             token = uuid.uuid4().hex
-            part = self._store.begin(image.id, token)
+            part = self._store.begin(image_id, token)
             undo.push(part.discard)
-            if not queries.move(self._db, image.id, (QUEUED,), status, upload=token):
-                raise self._not_queued(image.id, status)
-            undo.push(self._reset, image.id, token, status)
-            facts = _receive(image.id, part, body, inspection)
-            yield undo, part, token, facts
+            undo.push(self._give_up, image_id, token)
+            if not queries.move(self._db, image_id, (QUEUED,), status, upload=token):
+                raise self._not_queued(image_id, status)
+            # Read now: from here on nobody can change the format we judge by.
+            image = queries.get(self._db, image_id)
+            if image.disk_format is None or image.container_format is None:
+                raise errors.Invalid(
+                    "Properties disk_format and container_format must be set prior to saving data."
+                )
+            inspection = Inspection(image.disk_format, self.limits.virtual_size)
+            yield part, token, _receive(image_id, part, body, inspection)
             undo.clear()
             part.close()
 
@@ -168,36 +169,54 @@ class Transfers:
             "once, to a queued image."
         )
 
-    def _rename(self, image: Image, part: Part) -> None:
+    def _rename(self, image_id: str, part: Part) -> None:
         try:
             part.commit()
         except FileNotFoundError:
-            raise failures.Gone(id=image.id) from None
+            raise failures.Gone(id=image_id) from None
 
     def _finish(
-        self, image: Image, token: str, source: str, target: str, facts: dict[str, Any]
+        self, image_id: str, token: str, source: str, target: str, facts: dict[str, Any]
     ) -> None:
         """The DB step; Gone if the image was taken from us."""
-        if queries.move(self._db, image.id, (source,), target, held=token, **facts):
+        if queries.move(self._db, image_id, (source,), target, held=token, **facts):
             return
         # A retry after a lost connection finds its own work done.
         try:
-            current = queries.get(self._db, image.id)
+            current = queries.get(self._db, image_id)
         except errors.NotFound:
-            raise failures.Gone(id=image.id) from None
+            raise failures.Gone(id=image_id) from None
         if (current.status, current.upload) != (target, token):
-            raise failures.Gone(id=image.id)
+            raise failures.Gone(id=image_id)
 
-    def _reset(self, image_id: str, token: str, status: str) -> None:
+    def _give_up(self, image_id: str, token: str) -> None:
+        """Undo a transfer whose writer failed or died: no data, and queued again.
+
+        The DB decides, read now: data of an image that is active all the same
+        (its commit arrived, the answer did not) or waits for its import stays.
+        """
+        try:
+            image = queries.get(self._db, image_id)
+        except errors.NotFound:
+            self._store.delete(image_id)
+            return
+        if image.upload != token or image.status not in (SAVING, UPLOADING):
+            return
+        staged = image.status == UPLOADING and image.size is not None
+        if staged and self._store.has_part(image_id, token):
+            return
+        # Data first: once the image is queued, the next upload may bring its own.
+        self._store.delete(image_id)
         queries.move(
             self._db,
             image_id,
-            (status,),
+            (image.status,),
             QUEUED,
             held=token,
             upload=None,
             **dict.fromkeys(_FACTS),
         )
+        LOG.info("the upload of image %s failed; the image is queued again", image_id)
 
     @contextmanager
     def _slot(self) -> Iterator[None]:
@@ -225,21 +244,6 @@ class Transfers:
             if status == DELETED:
                 self._store.delete(image_id)
                 LOG.info("removed the data of deleted image %s", image_id)
-
-    def _give_up(self, image_id: str, token: str) -> None:
-        """The writer is dead unless the row, read again now, says it had just finished."""
-        try:
-            image = queries.get(self._db, image_id)
-        except errors.NotFound:
-            return
-        if image.upload != token or image.status not in (SAVING, UPLOADING):
-            return
-        staged = image.status == UPLOADING and image.size is not None
-        if staged and self._store.has_part(image_id, token):
-            return  # waiting for its import
-        self._store.delete(image_id)
-        self._reset(image_id, token, image.status)
-        LOG.warning("the upload of image %s died; the image is queued again", image_id)
 
 
 def _receive(image_id: str, part: Part, body: Body, inspection: Inspection) -> dict[str, Any]:

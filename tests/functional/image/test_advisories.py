@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from minova.companions.image import queries
+
 MIB = 1024**2
 Disk = Callable[..., bytes]
 
@@ -47,6 +49,24 @@ def test_cve_2024_40767_raw_that_is_really_something_else(
 def test_cve_2024_40767_a_header_shorter_than_a_sector(cloud: Any, demo: Any, disk: Disk) -> None:
     refused(cloud, demo, disk("qcow2")[:104], "is qcow2, not raw", disk_format="raw")
     refused(cloud, demo, disk("qcow2")[:104], "cut off", disk_format="qcow2")
+
+
+def test_cve_2024_40767_the_format_changes_while_the_upload_begins(
+    cloud: Any, demo: Any, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The upload saw `qcow2`; before it owns the image, its owner makes it `raw`."""
+    real = queries.move
+
+    def move(db: Any, image_id: str, source: Any, target: str, **values: Any) -> bool:
+        if target == "saving":
+            patch = {"op": "replace", "path": "/disk_format", "value": "raw"}
+            assert cloud.user().patch(image_id, patch).status_code == 200
+        return real(db, image_id, source, target, **values)
+
+    monkeypatch.setattr(queries, "move", move)
+    image = demo.create(disk_format="qcow2")["id"]
+    assert demo.upload(image, disk("qcow2")).status_code == 400
+    assert demo.show(image)["status"] == "queued" and cloud.files() == []
 
 
 def test_cve_2024_40767_two_formats_in_one_file(cloud: Any, demo: Any, disk: Disk) -> None:

@@ -7,12 +7,14 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from minova.companions.image import queries
 
@@ -145,7 +147,7 @@ def test_a_staged_image_deleted_leaves_nothing(demo: Any, cloud: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "headers", [{"X-OpenStack-Image-Size": "7"}, {"X-OpenStack-Image-Size": "x"}]
+    "headers", [{"X-OpenStack-Image-Size": size} for size in ("7", "3", "x", "-5")]
 )
 def test_a_wrong_announced_size_is_refused(demo: Any, cloud: Any, headers: Any) -> None:
     image = demo.create()["id"]
@@ -278,7 +280,6 @@ def test_a_process_killed_while_uploading_leaves_no_bytes_after_the_next_start(
     image = demo.create()["id"]
     program = """
 import sys, minova
-from minova.companions.image import queries
 from minova.companions.image.store import Store
 from minova.companions.image.transfer import Limits, Transfers
 from minova.db.engine import Database
@@ -292,7 +293,7 @@ class Endless:
         return bytes(size)
 db = Database(sys.argv[1])
 transfers = Transfers(db, Store(sys.argv[2]), Limits(2**40, 2**40, 1))
-transfers.upload(queries.get(db, sys.argv[3]), Endless(), None)
+transfers.upload(sys.argv[3], Endless(), None)
 """
     child = subprocess.Popen(
         [
@@ -362,3 +363,44 @@ def test_a_lost_connection_at_the_last_step_does_not_lose_the_image(
     image = demo.create()["id"]
     assert demo.upload(image, DISK).status_code == 204
     assert demo.get(f"/v2/images/{image}/file").content == DISK
+
+
+@pytest.mark.parametrize("arrived", [False, True])
+def test_a_database_that_dies_at_the_last_step_keeps_data_and_status_together(
+    cloud: Any, demo: Any, monkeypatch: pytest.MonkeyPatch, arrived: bool
+) -> None:
+    real = queries.move
+
+    def move(db: Any, image_id: str, source: Any, target: str, **values: Any) -> bool:
+        if target == "active":
+            if arrived:
+                real(db, image_id, source, target, **values)
+            raise sa.exc.OperationalError("COMMIT", {}, Exception("the server is gone"))
+        return real(db, image_id, source, target, **values)
+
+    monkeypatch.setattr(queries, "move", move)
+    image = demo.create()["id"]
+    assert demo.upload(image, DISK).status_code == 500
+    if arrived:
+        assert demo.show(image)["status"] == "active"
+        assert demo.get(f"/v2/images/{image}/file").content == DISK
+    else:
+        assert demo.show(image)["status"] == "queued" and cloud.files() == []
+
+
+def test_a_download_that_is_broken_off_leaves_no_file_open(cloud: Any, demo: Any) -> None:
+    image = demo.make(os.urandom(20 * MIB))
+
+    def open_files() -> int:
+        return sum(
+            os.path.realpath(f"/proc/self/fd/{fd}").startswith(str(cloud.folder))
+            for fd in os.listdir("/proc/self/fd")
+        )
+
+    for _ in range(3):
+        answer = cloud.user().get(image["file"], stream=True)
+        next(answer.iter_content(1024))
+        answer.close()
+    deadline = time.monotonic() + 20
+    while open_files():
+        assert time.monotonic() < deadline

@@ -26,11 +26,11 @@ class Data:
 
     def upload(self, req: falcon.Request, resp: falcon.Response, image_id: str) -> None:
         image = self._access.find(req.context.ctxt, image_id, "upload_image")
-        self._transfers.upload(image, *_body_of(req))
+        self._transfers.upload(image.id, *_body_of(req))
 
     def stage(self, req: falcon.Request, resp: falcon.Response, image_id: str) -> None:
         image = self._access.find(req.context.ctxt, image_id, "upload_image")
-        self._transfers.stage(image, *_body_of(req))
+        self._transfers.stage(image.id, *_body_of(req))
 
     def import_(self, req: falcon.Request, resp: falcon.Response, image_id: str) -> None:
         image = self._access.find(req.context.ctxt, image_id, "upload_image")
