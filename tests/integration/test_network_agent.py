@@ -438,6 +438,23 @@ class TestHost:
             finally:
                 listener.close()
 
+    def test_a_removed_rule_ends_the_hosts_connections(self, world: World) -> None:
+        network = netlab.network()
+        ssh = rule(10, "ingress", protocol="tcp", port_range_min=22, port_range_max=22)
+        world.group(WEB, [*ALL_OUT, ssh])
+        guest = world.guest(network, 10, [WEB])
+        listener = guest.do(socket.create_server, (guest.ip, 22))
+        client = socket.create_connection((guest.ip, 22), 2)
+        served, _ = listener.accept()
+        world.group(WEB, ALL_OUT)
+        world.driver.sync(world.state(network))
+        client.sendall(b"1")
+        served.settimeout(0.5)
+        with pytest.raises(TimeoutError):
+            served.recv(1)
+        for sock in (client, served, listener):
+            sock.close()
+
     def test_networks_do_not_reach_each_other(self, world: World) -> None:
         one, other = netlab.network(), netlab.network("10.78.0.0/24")
         a, b = world.guest(one, 10, [OPEN]), world.guest(other, 10, [OPEN])

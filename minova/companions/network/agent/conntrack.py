@@ -34,11 +34,18 @@ def forget(severed: Iterable[Severed], zones: dict[str, int]) -> None:
 def _forget_of(ip: str, zone: int, wanted: list[Severed]) -> None:
     family = socket.AF_INET6 if ipaddress.ip_address(ip).version == 6 else socket.AF_INET
     with NFCTSocket(nfgen_family=family) as kernel:
-        for end in ("saddr", "daddr"):
-            wanted_end = NFCTAttrTuple(family=family, **{end: ip})
-            for entry in list(kernel.dump(tuple_orig=wanted_end)):
-                if _is_in(entry, zone) and any(w.covers(*_connection(entry)) for w in wanted):
-                    _delete(kernel, entry)
+        for entry in _entries(kernel, family, ip):
+            if _is_in(entry, zone) and any(w.covers(*_connection(entry)) for w in wanted):
+                _delete(kernel, entry)
+
+
+def _entries(kernel: Any, family: int, ip: str) -> list[Any]:
+    """The connections from or to `ip`, or at least those."""
+    if family == socket.AF_INET6:
+        # The kernel's own filter lets pass what it should not, and only that, for IPv6.
+        return list(kernel.dump())
+    ends = [NFCTAttrTuple(saddr=ip), NFCTAttrTuple(daddr=ip)]
+    return [entry for end in ends for entry in kernel.dump(tuple_orig=end)]
 
 
 def _is_in(entry: Any, zone: int) -> bool:

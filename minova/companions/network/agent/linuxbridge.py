@@ -145,6 +145,15 @@ class LinuxBridgeDriver:
             self._taps.watch(port.id, port.tap)
 
     def remove_port(self, port_id: str) -> None:
+        try:
+            self._remove_port(port_id)
+        except _HOST_ERRORS as error:
+            LOG.exception("port %s could not be removed", port_id)
+            raise errors.Unavailable(
+                f"Removing port {port_id} from its host failed; the network agent's log has more."
+            ) from error
+
+    def _remove_port(self, port_id: str) -> None:
         with self._lock:
             port = self._wiring.ports.get(port_id)
             if port is None:
