@@ -127,9 +127,20 @@ start_supervisord() {
         supervisorctl reread >/dev/null
         supervisorctl update
     else
-        "$VENV/bin/supervisord" -c "$CONFIG_PATH/supervisord.conf"
+        start_reaping "$VENV/bin/supervisord" -n -c "$CONFIG_PATH/supervisord.conf"
         wait_for "supervisord answers" 20 supervisorctl pid
     fi
+}
+
+# In the background, as the parent of every orphan below it: libvirt waits until a QEMU it
+# ended is reaped, and not every PID 1 hurries.
+start_reaping() {
+    setsid "$VENV/bin/python" -c '
+import ctypes, os, sys
+PR_SET_CHILD_SUBREAPER = 36
+ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+os.execv(sys.argv[1], sys.argv[1:])' "$@" </dev/null >>"$LOG_PATH/supervisord.out" 2>&1 &
+    disown
 }
 
 write_supervisord_conf() {

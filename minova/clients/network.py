@@ -157,4 +157,5 @@ def _fixed_ip(fixed: dict[str, Any], subnet: dict[str, Any]) -> FixedIP:
         gateway=subnet.get("gateway_ip"),
         dns=list(subnet.get("dns_nameservers") or []),
         subnet_id=subnet["id"],
+        dhcp=subnet.get("enable_dhcp", True),
     )

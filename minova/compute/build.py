@@ -8,6 +8,7 @@ same way, silently.
 """
 
 import logging
+import os
 import threading
 import traceback
 from collections.abc import Iterator
@@ -195,7 +196,10 @@ class Builder:
 
     def _config_drive(self, instance: Instance, vifs: list[VIF]) -> GuestFiles | None:
         if instance.config_drive or cfg.CONF.compute.force_config_drive:
-            return GuestFiles(guest_metadata.config_drive(instance, vifs))
+            files = guest_metadata.config_drive(
+                instance, vifs, domain=cfg.CONF.api.dhcp_domain, random_seed=os.urandom(512)
+            )
+            return GuestFiles(files)
         return None
 
     def _advance(
