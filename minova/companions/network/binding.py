@@ -14,7 +14,7 @@ from minova.common import context, service, tracing
 from minova.common.context import RequestContext
 from minova.companions.network import wiring
 from minova.companions.network.agent.rpcapi import NetworkAgentAPI
-from minova.companions.network.queries import agents, groups, networks, ports, subnets
+from minova.companions.network.queries import agents, groups, ports
 from minova.db.engine import Database
 
 LOG = logging.getLogger(__name__)
@@ -89,21 +89,23 @@ class Binder:
     def __init__(self, db: Database, agent: NetworkAgentAPI, refresher: Refresher) -> None:
         self._db, self._agent, self._refresher = db, agent, refresher
 
-    def created(self, ctxt: RequestContext, port: Row) -> Row:
+    def created(self, ctxt: RequestContext, port: Row, request: ports.PortRequest) -> Row:
         """After the commit of a new port: its host is ready, or its binding failed.
 
         Returns the port as it is then.
         """
         if port["host"]:
-            port = self._ensure(ctxt, port)
+            port = self._ensure(ctxt, port, request)
         self._tell_others(port["id"], port["security_groups"])
         return port
 
-    def updated(self, ctxt: RequestContext, before: Row, port: Row) -> Row:
+    def updated(
+        self, ctxt: RequestContext, before: Row, port: Row, request: ports.PortRequest
+    ) -> Row:
         """After the commit of a changed port; like `created`."""
         retry = before["vif_type"] == FAILED and port["vif_type"] == BRIDGE
         if port["host"] and (retry or port["host"] != before["host"]):
-            port = self._ensure(ctxt, port)
+            port = self._ensure(ctxt, port, request)
         if before["host"] and _differs(before, port):
             self._refresher.request()
         else:
@@ -141,21 +143,17 @@ class Binder:
         """Networks or subnets changed."""
         self._refresher.request()
 
-    def _ensure(self, ctxt: RequestContext, port: Row) -> Row:
-        with tracing.span(f"bind port {port['id']}", host=port["host"]):
+    def _ensure(self, ctxt: RequestContext, port: Row, request: ports.PortRequest) -> Row:
+        with tracing.span("bind port", port=port["id"], host=port["host"]):
             with self._db.reading() as connection:
                 alive = agents.is_alive(connection, port["host"])
-                network = wiring.network_wiring(
-                    networks.get(connection, port["network_id"]),
-                    subnets.of_network(connection, port["network_id"]),
-                )
                 group_wirings = wiring.group_wirings(connection, port["security_groups"])
             try:
                 self._agent.ensure_port(
                     ctxt,
                     port["host"],
                     wiring.port_wiring(port),
-                    network,
+                    wiring.network_wiring(request.network, request.subnets),
                     group_wirings,
                     timeout=ENSURE_TIMEOUT if alive else DEAD_TIMEOUT,
                 )
@@ -165,6 +163,8 @@ class Binder:
                 )
                 tracing.annotate(reason=_reason(error))
                 ports.set_columns(self._db, port["id"], vif_type=FAILED, status="DOWN")
+                # An agent that was only slow takes away again what it made.
+                self._refresher.request()
                 return {**port, "vif_type": FAILED, "status": "DOWN"}
         return port
 

@@ -172,8 +172,11 @@ def test_on_a_foreign_network_one_takes_what_one_is_given(server: Server) -> Non
         owners = server.call("POST", "/ports", body)
         assert owners.status_code == 201
     port = server.port(network["id"], "other")
-    body = {"port": {"device_owner": "network:dhcp"}}
-    assert server.error("PUT", f"/ports/{port['id']}", body, "other")[0] == 403
+    path = f"/ports/{port['id']}"
+    for attrs in ({"device_owner": "network:dhcp"}, {"fixed_ips": [{"ip_address": "10.9.0.250"}]}):
+        assert server.error("PUT", path, {"port": attrs}, "other")[0] == 403
+    more = [*port["fixed_ips"], {"subnet_id": network["subnet"]["id"]}]
+    assert len(server.put(path, {"port": {"fixed_ips": more}}, "other")["port"]["fixed_ips"]) == 2
 
 
 def test_without_port_security_there_are_no_groups(server: Server) -> None:

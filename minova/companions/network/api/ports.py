@@ -108,7 +108,8 @@ class Ports:
         ctxt = req.context.ctxt
         wanted = [self._request(ctxt, item) for item in items]
         rows = queries.create(self._db, wanted, cfg.CONF.network.mac_prefix)
-        rows = [self._binder.created(ctxt, row) for row in rows]
+        for number, request in enumerate(wanted):
+            rows[number] = self._binder.created(ctxt, rows[number], request)
         return self._answer(ctxt, rows, bulk)
 
     def update(self, req: falcon.Request, resp: falcon.Response, id: str) -> Row:
@@ -123,7 +124,8 @@ class Ports:
         self._access.require(ctxt, "update_port", target)
         if queries.is_service_port(port):
             raise errors.ServicePortInUse(id=id, device_owner=port["device_owner"])
-        self._authorize(ctxt, "update_port", changes, target)
+        held = frozenset(fixed["ip_address"] for fixed in port["fixed_ips"])
+        self._authorize(ctxt, "update_port", changes, target, held)
         values = _values(changes)
         if "host" in values and values["host"] != port["host"]:
             values["status"] = "DOWN"
@@ -133,15 +135,16 @@ class Ports:
         groups = changes.get("security_groups")
         if groups is None:
             groups = port["security_groups"]
-        self._check_groups(groups, secured, port["project_id"])
+        with self._db.reading() as connection:
+            _check_groups(connection, groups, secured, port["project_id"])
         request = queries.PortRequest(
-            values={"network_id": port["network_id"]},
-            subnets=subnets,
+            network,
+            subnets,
             fixed_ips=changes.get("fixed_ips"),
             security_groups=list(dict.fromkeys(groups)),
         )
         row = queries.update(self._db, id, values, request)
-        return self._answer(ctxt, [self._binder.updated(ctxt, port, row)], bulk=False)
+        return self._answer(ctxt, [self._binder.updated(ctxt, port, row, request)], bulk=False)
 
     def delete(self, req: falcon.Request, resp: falcon.Response, id: str) -> None:
         """DELETE /v2.0/ports/{id}"""
@@ -157,38 +160,52 @@ class Ports:
     def _request(self, ctxt: RequestContext, item: Row) -> queries.PortRequest:
         """What the query needs to make the port, once everything was allowed."""
         project_id = self._access.owner_of(ctxt, item)
-        with self._db.reading() as connection:
-            network = network_queries.get(
-                connection,
-                item["network_id"],
-                *visible_networks(ctxt, self._access.privileged(ctxt)),
-            )
-            subnets = subnet_queries.of_network(connection, network["id"])
-        target = {"project_id": project_id, "network:project_id": network["project_id"]}
-        self._access.require(ctxt, "create_port", target)
-        self._authorize(ctxt, "create_port", item, target)
-        values = {**_DEFAULTS, **_values(item)}
-        values.setdefault("port_security_enabled", network["port_security_enabled"])
-        mac_address = values.pop("mac_address", None)
+        scope = visible_networks(ctxt, self._access.privileged(ctxt))
         groups = item.get("security_groups")
+        with self._db.reading() as connection:
+            network = network_queries.get(connection, item["network_id"], *scope)
+            subnets = subnet_queries.of_network(connection, network["id"])
+            target = {"project_id": project_id, "network:project_id": network["project_id"]}
+            self._access.require(ctxt, "create_port", target)
+            self._authorize(ctxt, "create_port", item, target)
+            values = {**_DEFAULTS, **_values(item), "project_id": project_id}
+            values.setdefault("port_security_enabled", network["port_security_enabled"])
+            secured = values["port_security_enabled"]
+            if groups is not None:
+                _check_groups(connection, groups, secured, project_id)
+            elif not secured or values["device_owner"].startswith("network:"):
+                groups = []
+            else:
+                default = group_queries.find_default(connection, project_id)
+                groups = [default] if default else None
         if groups is None:
-            groups = self._default_groups(values, project_id)
-        else:
-            self._check_groups(groups, values["port_security_enabled"], project_id)
+            groups = [group_queries.ensure_default(self._db, project_id)]
         return queries.PortRequest(
-            values={**values, "project_id": project_id, "network_id": network["id"]},
-            subnets=subnets,
-            mac_address=mac_address,
+            network,
+            subnets,
+            mac_address=values.pop("mac_address", None),
             fixed_ips=item.get("fixed_ips"),
             security_groups=list(dict.fromkeys(groups)),
+            values=values,
         )
 
-    def _authorize(self, ctxt: RequestContext, rule: str, item: Row, target: Row) -> None:
-        """The rules for attributes that not every member may set."""
+    def _authorize(
+        self,
+        ctxt: RequestContext,
+        rule: str,
+        item: Row,
+        target: Row,
+        held: frozenset[str] = frozenset(),
+    ) -> None:
+        """The rules for attributes that not every member may set.
+
+        Addresses the port has already (`held`) may be named by anybody.
+        """
+        named = {fixed.get("ip_address") for fixed in item.get("fixed_ips") or ()}
         asked = {
             "device_owner": (item.get("device_owner") or "").startswith("network:"),
             "mac_address": item.get("mac_address") is not None,
-            "fixed_ips:ip_address": any(f.get("ip_address") for f in item.get("fixed_ips") or ()),
+            "fixed_ips:ip_address": bool(named - {None, ""} - held),
             "port_security_enabled": "port_security_enabled" in item,
             "allowed_address_pairs": bool(item.get("allowed_address_pairs")),
             "binding": any(item.get(name) is not None for name in _BINDING),
@@ -196,17 +213,6 @@ class Ports:
         for attribute, is_asked in asked.items():
             if is_asked:
                 self._access.require(ctxt, f"{rule}:{attribute}", target)
-
-    def _default_groups(self, values: Row, project_id: str) -> list[str]:
-        if not values["port_security_enabled"] or values["device_owner"].startswith("network:"):
-            return []
-        return [group_queries.ensure_default(self._db, project_id)]
-
-    def _check_groups(self, groups: list[str], secured: bool, project_id: str) -> None:
-        if groups and not secured:
-            raise errors.PortSecurityAndIPRequiredForSecurityGroups()
-        with self._db.reading() as connection:
-            group_queries.check_usable(connection, groups, project_id)
 
     def _answer(self, ctxt: RequestContext, rows: list[Row], bulk: bool) -> Row:
         privileged = self._access.privileged(ctxt)
@@ -216,6 +222,14 @@ class Ports:
     def _render(self, connection: sa.Connection, rows: list[Row], privileged: bool) -> list[Row]:
         queries.with_parts(connection, rows)
         return [views.port(row, cfg.CONF.network.dns_domain, privileged) for row in rows]
+
+
+def _check_groups(
+    connection: sa.Connection, groups: list[str], secured: bool, project_id: str
+) -> None:
+    if groups and not secured:
+        raise errors.PortSecurityAndIPRequiredForSecurityGroups()
+    group_queries.check_usable(connection, groups, project_id)
 
 
 _DEFAULTS: Row = {

@@ -35,17 +35,23 @@ _ANY: Row = {**dict.fromkeys(_IDENTITY), "protocol": None, "description": ""}
 
 def ensure_default(db: Database, project_id: str) -> str:
     """The project's `default` group, made when the project has none. Idempotent."""
-    query = sa.select(security_groups.c.id).where(security_groups.c.default_for == project_id)
     for _ in range(3):
         with db.reading() as connection:
-            known = connection.execute(query).scalar()
+            known = find_default(connection, project_id)
         if known is not None:
-            return str(known)
+            return known
         try:
             return _create_default(db, project_id)
         except common_errors.DuplicateEntry:
             continue  # another request was first
     raise common_errors.Conflict("The default security group is being changed; try again.")
+
+
+def find_default(connection: sa.Connection, project_id: str) -> str | None:
+    """The project's `default` group, if it has one yet."""
+    query = sa.select(security_groups.c.id).where(security_groups.c.default_for == project_id)
+    found: str | None = connection.execute(query).scalar()
+    return found
 
 
 @retried

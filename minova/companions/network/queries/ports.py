@@ -29,15 +29,16 @@ ATTEMPTS = 16
 class PortRequest:
     """A port to be. `fixed_ips` None: an address of the network's choice.
 
-    `subnets` are the network's, as `queries.subnets.of_network` gives them;
-    `values` every column but the shared ones and the MAC.
+    `network` and its `subnets` are rows; `values` is every column of a new
+    port but the shared ones, the network and the MAC.
     """
 
-    values: Row
+    network: Row
     subnets: Sequence[Row]
     mac_address: str | None = None
     fixed_ips: Sequence[Row] | None = None
     security_groups: Sequence[str] = field(default_factory=list)
+    values: Row = field(default_factory=dict)
 
 
 @retried
@@ -57,13 +58,13 @@ def create(db: Database, wanted: Sequence[PortRequest], mac_prefix: str) -> list
             for request in wanted:
                 if request.mac_address and "mac" in error.kwargs["columns"].lower():
                     raise errors.MacAddressInUse(
-                        network_id=request.values["network_id"], mac=request.mac_address
+                        network_id=request.network["id"], mac=request.mac_address
                     ) from None
         except sa.exc.IntegrityError:
             raise common_errors.Conflict(
                 "The network, a subnet or a security group of the port was deleted meanwhile."
             ) from None
-    raise errors.IpAddressGenerationFailure(network_id=wanted[0].values["network_id"])
+    raise errors.IpAddressGenerationFailure(network_id=wanted[0].network["id"])
 
 
 def get(connection: sa.Connection, port_id: str, lock: bool = False) -> Row:
@@ -122,13 +123,13 @@ def update(db: Database, port_id: str, changes: Row, request: PortRequest) -> Ro
         except common_errors.DuplicateEntry as error:
             if "mac" in error.kwargs["columns"].lower() and "mac_address" in changes:
                 raise errors.MacAddressInUse(
-                    network_id=request.values["network_id"], mac=changes["mac_address"]
+                    network_id=request.network["id"], mac=changes["mac_address"]
                 ) from None
         except sa.exc.IntegrityError:
             raise common_errors.Conflict(
                 "A subnet or a security group of the request was deleted meanwhile."
             ) from None
-    raise errors.IpAddressGenerationFailure(network_id=request.values["network_id"])
+    raise errors.IpAddressGenerationFailure(network_id=request.network["id"])
 
 
 @retried
@@ -165,7 +166,8 @@ def _create_one(connection: sa.Connection, request: PortRequest, mac_prefix: str
     port_id = str(uuid.uuid4())
     mac = request.mac_address or addresses.random_mac(mac_prefix)
     chosen = _allocate(connection, request, mac)
-    row = {"id": port_id, "mac_address": mac, **stamp(), **request.values}
+    named = {"id": port_id, "network_id": request.network["id"], "mac_address": mac}
+    row = {**named, **stamp(), **request.values}
     connection.execute(sa.insert(ports).values(**row))
     _insert_addresses(connection, row["network_id"], port_id, chosen, 0)
     _insert_groups(connection, port_id, request.security_groups)
@@ -195,7 +197,7 @@ def _allocate_wanted(
     connection: sa.Connection, request: PortRequest, fixed: Row, mac: str, chosen: list[Row]
 ) -> Row:
     """One address as the request described it: by subnet, by address or both."""
-    network_id = request.values["network_id"]
+    network_id = request.network["id"]
     subnet_id, ip = fixed.get("subnet_id"), fixed.get("ip_address")
     candidates = [s for s in request.subnets if subnet_id in (None, s["id"])]
     if not candidates:
@@ -224,7 +226,7 @@ def _allocate_any(
     chosen: Sequence[Row] = (),
 ) -> Row:
     """A free address of the first subnet that has one."""
-    network_id = request.values["network_id"]
+    network_id = request.network["id"]
     own = {fixed["ip_address"] for fixed in chosen}
     for subnet in candidates:
         ip = addresses.pick(
