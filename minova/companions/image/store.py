@@ -21,6 +21,10 @@ _ID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _NAME = re.compile(_ID)
 _PART = re.compile(rf"({_ID})\.([0-9a-f]{{32}})")
 
+# The kernel finds page cache for small writes far more cheaply than for large
+# ones: 200 MiB cost 0.05 s of CPU in writes of 64 KiB, 0.4 s in writes of 1 MiB.
+_WRITE = 64 * 1024
+
 
 class Part:
     """A file being written. `commit` makes it the image's data, `discard` removes it.
@@ -42,7 +46,7 @@ class Part:
         """Append a block."""
         view = memoryview(block)
         while view:
-            view = view[os.write(self._fd, view) :]
+            view = view[os.write(self._fd, view[:_WRITE]) :]
 
     @property
     def abandoned(self) -> bool:
