@@ -20,7 +20,7 @@ PUBLIC_KEY = (
 
 @dataclass
 class Nova:
-    """Plain requests to nova-api; users are demo, admin, reader (of demo) and stranger."""
+    """Plain requests to nova-api; users are demo, admin, service, reader (of demo), stranger."""
 
     url: str
     tokens: dict[str, str]
@@ -125,6 +125,7 @@ def nova(cloud: Cloud) -> Nova:
     image = _image(admin)
     project = demo.current_project_id
     people = {"admin": admin, "demo": demo}
+    people["service"] = _log_in(cloud, "nova", cloud.passwords["nova"], "service")
     for name, role, scope in (("reader", "reader", "demo"), ("stranger", "member", "elsewhere")):
         people[name] = _person(cloud, admin, name, role, scope)
     return Nova(
@@ -156,12 +157,16 @@ def _person(cloud: Cloud, admin: Connection, name: str, role: str, scope: str) -
     user = admin.identity.create_user(name=name, password="secret-" + name)
     found = admin.identity.find_role(role)
     admin.identity.assign_project_role_to_user(project, user, found)
+    return _log_in(cloud, name, "secret-" + name, scope)
+
+
+def _log_in(cloud: Cloud, name: str, password: str, project: str) -> Connection:
     return Connection(
         auth={
             "auth_url": cloud.auth_url,
             "username": name,
-            "password": "secret-" + name,
-            "project_name": scope,
+            "password": password,
+            "project_name": project,
             "user_domain_name": "Default",
             "project_domain_name": "Default",
         },
