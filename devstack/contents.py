@@ -4,6 +4,7 @@
 is missing. It talks to the cloud as any client does.
 """
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from openstack.exceptions import ConflictException
 
 CONFIG = Path(os.environ.get("CONFIG_PATH", "/etc/minova"))
 STATE = Path(os.environ.get("STATE_PATH", "/var/lib/minova"))
+GUEST = STATE / "guest" / "minova-guest.qcow2"
 KEY = CONFIG / "demo_key"
 IMAGE_NAMES = ("minova-guest", "cirros-minova-disk")
 # Debian's kernel does not unpack itself in less (tools/guest/README.md).
@@ -43,8 +45,13 @@ def base() -> None:
     for name, (memory, disk, vcpus) in FLAVORS.items():
         if name not in flavors:
             admin.compute.create_flavor(name=name, ram=memory, disk=disk, vcpus=vcpus)
+    with GUEST.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha512").hexdigest()
     for name in IMAGE_NAMES:
-        if not list(admin.image.images(name=name, status="active")):
+        images = list(admin.image.images(name=name))
+        if not any(i.status == "active" and i.hash_value == digest for i in images):
+            for outdated in images:
+                admin.image.delete_image(outdated)
             upload(admin, name)
     if admin.network.find_network("private") is None:
         network = admin.network.create_network(name="private", is_shared=True)
@@ -60,7 +67,7 @@ def base() -> None:
 def upload(admin: Connection, name: str) -> None:
     image = admin.image.create_image(
         name,
-        filename=str(STATE / "guest" / "minova-guest.qcow2"),
+        filename=str(GUEST),
         disk_format="qcow2",
         container_format="bare",
         visibility="public",
