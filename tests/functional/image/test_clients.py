@@ -5,14 +5,24 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import openstack
 import pytest
 
+from tests.functional.image.server import Cloud, running
+
 Shell = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def _cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """On SQLite alone: every call of the command-line client takes a second."""
+    folder = tmp_path_factory.mktemp("clients")
+    with running(folder, f"sqlite:///{folder}/image.sqlite") as cloud:
+        yield cloud
 
 
 @pytest.fixture
