@@ -111,7 +111,7 @@ HISTORY: dict[int, str] = {
     89: "attachments lose `id`, and show attachment_id and bdm_uuid",
     90: "the hostname can be chosen and is shown to all",
     91: "unshelve: not here",
-    92: "key pairs are only imported; their names may hold @ and .",
+    92: "key pairs are only imported; their names may hold '@' and '.'",
     93: "rebuild: not here",
     94: "the hostname may be fully qualified",
     95: "evacuate: not here",

@@ -68,7 +68,8 @@ _OTHER = {
     *("instance_type_id", "display_description", "architecture", "auto_disk_config"),
 }
 _ADMIN_SORT = {"host", "node"}
-_MOST_REPEATS = 4
+_MOST_REPEATS = 2
+_MOST_CHOICES = 4
 
 
 def read(access: Access, req: falcon.Request) -> tuple[Filters, Page] | None:
@@ -82,7 +83,7 @@ def read(access: Access, req: falcon.Request) -> tuple[Filters, Page] | None:
     _equal(req, filters, version, admin)
     name = paging.last(req, "name") or paging.last(req, "display_name")
     if name:
-        filters.name = _pattern("name", name)
+        filters.name = pattern("name", name)
     _changes(req, filters)
     _deleted(req, filters, admin)
     zone = paging.last(req, "availability_zone")
@@ -144,11 +145,12 @@ def _equal(req: falcon.Request, filters: Filters, version: Version, admin: bool)
             filters.equal[column] = list(texts)
 
 
-def _pattern(name: str, text: str) -> str:
-    """A regular expression that is one, and cannot be made to run for ever."""
-    simple = len(text) <= 255 and len(re.findall(r"[*+{]", text)) <= _MOST_REPEATS
-    # A repeat of a group that repeats itself may take exponential time.
-    if not simple or re.search(r"[*+}]\)?[^()]*\)\s*[*+{]|\\\d|\(\?", text):
+def pattern(name: str, text: str) -> str:
+    """A regular expression that is one, and cannot be made to run for ever; errors.Invalid."""
+    repeats, choices = len(re.findall(r"[*+{]", text)), len(re.findall(r"[*+{?|]", text))
+    simple = len(text) <= 255 and repeats <= _MOST_REPEATS and choices <= _MOST_CHOICES
+    # What repeats a group, or looks back at one, may take exponential time.
+    if not simple or re.search(r"\)[*+{?]|\\\d|\(\?", text):
         raise errors.Invalid(f"The pattern of filter {name} is too complex; use a simpler one.")
     try:
         re.compile(text)
@@ -218,7 +220,7 @@ def _each(req: falcon.Request, filters: Filters, version: Version, admin: bool) 
     for name, number in (("ip", 4), ("ip6", 6)):
         text = paging.last(req, name)
         if text and (name == "ip" or admin or version >= (2, 5)):
-            filters.each.append(_has_address(re.compile(_pattern(name, text)), number))
+            filters.each.append(_has_address(re.compile(pattern(name, text)), number))
     metadata = paging.last(req, "metadata")
     if metadata:
         filters.each.append(_has_metadata(metadata))

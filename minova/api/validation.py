@@ -99,7 +99,28 @@ def _required_by(field: Field, version: Version) -> bool:
 
 def compiled(schema: Schema) -> Draft202012Validator:
     """A validator that knows our formats."""
-    return Draft202012Validator(schema, format_checker=_formats)
+    return Draft202012Validator(_to_the_end(schema), format_checker=_formats)
+
+
+def _to_the_end(schema: Any) -> Any:
+    """`schema` with patterns that end where JSON schema means: Python's `$` lets a newline pass."""
+    if isinstance(schema, list):
+        return [_to_the_end(item) for item in schema]
+    if not isinstance(schema, Mapping):
+        return schema
+    strict: dict[str, Any] = {}
+    for key, value in schema.items():
+        if key == "pattern" and isinstance(value, str):
+            strict[key] = _ended(value)
+        elif key == "patternProperties":
+            strict[key] = {_ended(name): _to_the_end(inner) for name, inner in value.items()}
+        else:
+            strict[key] = _to_the_end(value)
+    return strict
+
+
+def _ended(pattern: str) -> str:
+    return pattern.removesuffix("$") + r"\Z" if pattern.endswith("$") else pattern
 
 
 def refuse(validator: Draft202012Validator, body: Any) -> None:
@@ -130,7 +151,8 @@ def _explain(error: ValidationError) -> str:
     value = value if len(value) <= _SHOWN else value[:_SHOWN] + "…"
     said = error.message
     if len(said) > 2 * _SHOWN or error.validator == "pattern":
-        said = f"it does not meet {error.validator} {str(error.validator_value)[:_SHOWN]}"
+        rule = str(error.validator_value).replace(r"\Z", "$")[:_SHOWN]
+        said = f"it does not meet {error.validator} {rule}"
     return f"Value: {value}. {said}"
 
 
