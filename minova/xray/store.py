@@ -63,7 +63,7 @@ class Store:
                 self._db.execute(
                     "DELETE FROM spans WHERE start < (SELECT start FROM spans "
                     "ORDER BY start DESC LIMIT 1 OFFSET ?)",
-                    (self._most,),
+                    (self._most - 1,),
                 )
             self._db.execute("COMMIT")
 
@@ -105,15 +105,17 @@ class Reader:
     def steps(self, instance: str) -> list[SpanRecord]:
         """The step spans of a launch, oldest first.
 
-        The token check of its request comes by the request's trace, the
-        authentication behind it by the token's audit id.
+        What a request does once, for all of the servers it launches, names the
+        first of them, so it comes by the request's trace; the authentication
+        behind it comes by the token's audit id.
         """
-        spans = self._select("instance = ? AND step IS NOT NULL", instance)
-        traces = {span.trace_id for span in spans if span.step == 2}
-        audits = {span.audit_id for span in spans if span.audit_id}
+        spans = self._select("instance = ? AND step > 4", instance)
+        traces = {span.trace_id for span in spans if span.step == 5}
+        traces |= {span.trace_id for span in self._select("instance = ? AND step = 2", instance)}
+        request = self._select(f"trace_id IN ({_marks(traces)}) AND step IN (2, 3, 4)", *traces)
+        audits = {span.audit_id for span in request if span.audit_id}
         before = self._select(f"audit_id IN ({_marks(audits)}) AND step = 1", *audits)
-        checks = self._select(f"trace_id IN ({_marks(traces)}) AND step = 3", *traces)
-        return sorted([*before, *checks, *spans], key=lambda span: span.start)
+        return sorted([*before, *request, *spans], key=lambda span: span.start)
 
     def trace(self, trace_id: str) -> list[SpanRecord]:
         """Every span of a trace, oldest first."""
