@@ -224,7 +224,7 @@ class Launcher:
 
     def _cast(self, ctxt: RequestContext, entered: list[tuple[Instance, Work]]) -> None:
         for instance, work in entered:
-            with steps.step(5, instance=instance.uuid):
+            with steps.step(5, instance=instance.uuid, server_name=instance.name):
                 try:
                     self._conductor.launch(ctxt, work.id)
                 except Exception:

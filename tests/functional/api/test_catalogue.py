@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.functional.api.conftest import PUBLIC_KEY
+from tests.nova import PUBLIC_KEY
 
 NOBODY = str(uuid.uuid4())
 SIZE = {"ram": 64, "vcpus": 1, "disk": 1}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.functional.api.conftest import PUBLIC_KEY
+from tests.nova import PUBLIC_KEY
 
 
 def openstack(cloud, *words: str, user: str = "demo") -> str:

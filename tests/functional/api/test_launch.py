@@ -1,11 +1,13 @@
 """POST /servers: what a launch makes, and what it refuses without leaving anything behind."""
 
 import base64
+import json
+import time
 import uuid
 
 import pytest
 
-from tests.functional.api.conftest import PUBLIC_KEY
+from tests.nova import PUBLIC_KEY
 
 NOBODY = str(uuid.uuid4())
 
@@ -252,3 +254,19 @@ def test_cve_2026_46448_hints_for_the_scheduler_itself_are_dropped(nova) -> None
     shown = nova.get(f"/servers/{server_id}", version="2.100")["server"]
     assert shown["scheduler_hints"] == {"mine": "1"}
     nova.delete(server_id)
+
+
+def test_the_x_ray_shows_all_steps_of_each_of_several_servers(nova, cloud) -> None:
+    body = nova.request(name="seen", min_count=2)
+    assert nova.call("POST", "/servers", body).status_code == 202
+    found = nova.get("/servers?name=^seen-")["servers"]
+    assert [nova.settled(s["id"])["status"] for s in found] == ["ACTIVE"] * 2
+    for server in found:
+        deadline = time.monotonic() + 30
+        statuses: dict[int, str] = {}
+        while set(statuses.values()) != {"ok"}:
+            assert time.monotonic() < deadline, statuses
+            launch = json.loads(cloud.minova("xray", server["name"], "--json"))
+            statuses = {step["step"]: step["status"] for step in launch["steps"]}
+        assert list(statuses) == list(range(1, 18))
+    nova.delete(*(server["id"] for server in found))

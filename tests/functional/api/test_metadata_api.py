@@ -8,7 +8,7 @@ import re
 import pytest
 import requests
 
-from tests.functional.api.conftest import PUBLIC_KEY
+from tests.nova import PUBLIC_KEY
 
 
 @pytest.fixture(scope="module")
