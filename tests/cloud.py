@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -141,14 +142,14 @@ class Cloud:
             "OS_IDENTITY_API_VERSION": "3",
         }
 
-    def connect(self, user: str = "demo") -> Connection:
-        """An openstacksdk connection as `demo` or `admin`."""
+    def connect(self, user: str = "demo", *, project: str | None = None) -> Connection:
+        """An openstacksdk connection as a user of `passwords`, to the project called like him."""
         return openstack.connection.Connection(
             auth={
                 "auth_url": self.auth_url,
                 "username": user,
                 "password": self.passwords[user],
-                "project_name": user,
+                "project_name": project or user,
                 "user_domain_name": "Default",
                 "project_domain_name": "Default",
             },
@@ -158,19 +159,32 @@ class Cloud:
     def wait_ready(self) -> None:
         """Until a compute host can be scheduled to; the logs' ends in the error otherwise."""
         deadline = time.monotonic() + START_SECONDS
+        self._wait_for("ports", self._listening, deadline)
+        with contextlib.closing(self.connect("admin")) as admin:
+            self._wait_for("a compute host", lambda: self._computes(admin), deadline)
+
+    def _wait_for(self, what: str, there: Callable[[], bool], deadline: float) -> None:
         last: object = None
         while time.monotonic() < deadline:
             for name, process in self.processes.items():
                 assert process.poll() is None, f"{name} ended: {self.log(name)}"
             try:
-                with contextlib.closing(self.connect("admin")) as admin:
-                    services = list(admin.compute.services())
-                    if any(s.binary == "nova-compute" and s.state == "up" for s in services):
-                        return
+                if there():
+                    return
             except Exception as error:
                 last = error
-            time.sleep(0.2)
-        raise AssertionError(f"the cloud did not start: {last!r}\n{self.logs()}")
+            time.sleep(0.1)
+        raise AssertionError(f"the cloud does not get {what}: {last!r}\n{self.logs()}")
+
+    def _listening(self) -> bool:
+        for port in self.ports.values():
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        return True
+
+    @staticmethod
+    def _computes(admin: Connection) -> bool:
+        services = admin.compute.services()
+        return any(s.binary == "nova-compute" and s.state == "up" for s in services)
 
     def log(self, program: str) -> str:
         """The end of a program's log."""
