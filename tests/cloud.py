@@ -71,7 +71,7 @@ class Cloud:
 
     def start(self) -> "Cloud":
         """Make everything and wait until the API and a compute host answer."""
-        self._write_config()
+        self.write_config()
         passwords = self.folder / "passwords.json"
         passwords.write_text(json.dumps(self.passwords))
         self.minova("db", "sync")
@@ -197,7 +197,8 @@ class Cloud:
         keep = {k: v for k, v in os.environ.items() if not k.startswith("OS_")}
         return keep | {"PYTHONWARNINGS": "ignore"}
 
-    def _write_config(self) -> None:
+    def write_config(self) -> None:
+        """Write the configuration file of every program."""
         sections: dict[str, dict[str, object]] = {
             "DEFAULT": {
                 "state_path": self.folder,

@@ -11,7 +11,7 @@ from oslo_config import cfg
 
 import minova
 from minova.cmd import start
-from minova.common import errors, service
+from minova.common import errors
 from minova.conf import SERVICE_USER
 from minova.db import engine
 
@@ -48,8 +48,7 @@ def run(context: click.Context, without: tuple[str, ...]) -> None:
     """Every service in this one process: the embedded profile."""
     _configure(context)
     programs = [name for name in _EMBEDDED if name not in without]
-    parts = [*start.trace("minova run"), *start.services_of(programs)]
-    service.run(parts, lambda: click.echo("minova runs", err=True))
+    start.host("minova", "minova run", programs, lambda: click.echo("minova runs", err=True))
 
 
 @main.group()

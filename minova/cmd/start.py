@@ -14,7 +14,7 @@ from oslo_log import log as oslo_log
 
 import minova
 from minova import conf
-from minova.common import service, tracing
+from minova.common import errors, service, tracing
 from minova.common.service import Service
 
 LOG = logging.getLogger(__name__)
@@ -100,6 +100,16 @@ def trace(process: str) -> list[Service]:
 def serve(program: str, ready: Callable[[], None] | None = None) -> None:
     """Run one program until it is told to stop; `--config-file` and such on its command line."""
     configure(program, arguments=sys.argv[1:])
-    parts = [*trace(PROGRAMS[program][0]), *services_of([program])]
+    host(program, PROGRAMS[program][0], [program], ready)
+
+
+def host(
+    program: str, process: str, programs: Sequence[str], ready: Callable[[], None] | None = None
+) -> None:
+    """Run `programs` in this configured process; exits with one sentence when they cannot start."""
     LOG.info("%s %s starts", program, minova.__version__)
-    service.run(parts, ready)
+    try:
+        service.run([*trace(process), *services_of(programs)], ready)
+    except errors.MinovaError as error:
+        LOG.critical("%s cannot start: %s", program, error.message)
+        sys.exit(f"{program} cannot start: {error.message}")
