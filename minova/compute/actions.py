@@ -8,6 +8,7 @@ failure ends the action with its reason.
 import logging
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from minova.clients.volume import VolumeClient
@@ -124,7 +125,9 @@ class Actions:
             connected = connect_volume(self._volumes, device, instance, self._host)
             self._conductor.save_device(ctxt, connected)
             undo.push(self._driver.detach_volume, instance, connected)
-            self._driver.attach_volume(instance, connected)
+            name = self._driver.attach_volume(instance, connected)
+            if name != connected.device_name:
+                self._conductor.save_device(ctxt, replace(connected, device_name=name))
             self._volumes.complete(str(connected.attachment_id))
             undo.clear()
         return {}
@@ -133,7 +136,7 @@ class Actions:
         device = _device_of(instance, work)
         if device is not None:
             self._driver.detach_volume(instance, device)
-            self._let_go(ctxt, BlockDevice(**{**vars(device), "delete_on_termination": False}))
+            self._let_go(ctxt, replace(device, delete_on_termination=False))
         return {}
 
     def _event(

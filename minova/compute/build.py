@@ -13,6 +13,7 @@ import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from oslo_config import cfg
@@ -268,7 +269,7 @@ def connect_volume(
     if attachment is None:
         attachment = volumes.reserve(device.volume_id, instance.uuid)
         info = volumes.connect(attachment, host, device.device_name)
-    return BlockDevice(**{**vars(device), "attachment_id": attachment, "connection_info": info})
+    return replace(device, attachment_id=attachment, connection_info=info)
 
 
 class _Walk:
