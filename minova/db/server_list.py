@@ -5,7 +5,9 @@ JSON (addresses, metadata, tags) look at the rows afterwards.
 """
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,16 +20,25 @@ from minova.model import states
 from minova.model.instance import Instance
 
 _table = tables.instances
-_NEVER = sa.literal(dt.datetime(1970, 1, 1, tzinfo=dt.UTC), _table.c.created_at.type)
+# What MariaDB, PostgreSQL and SQLite (by Python) say of a bad pattern.
+_REGEX_SIGNS = "regex|regular expression|user-defined function"
 
+
+def _number(column: sa.Column[bool]) -> sa.ColumnElement[int]:
+    """A boolean as something that every database can compare."""
+    return sa.case((column.is_(True), 1), else_=0)
+
+
+# What may be NULL is replaced: databases do not agree on where NULL comes. A time
+# that has not come yet is taken for the time of creation.
 SORT_KEYS: dict[str, Any] = {
     "display_name": _table.c.name,
     "name": _table.c.name,
     "uuid": _table.c.uuid,
     "created_at": _table.c.created_at,
     "updated_at": sa.func.coalesce(_table.c.updated_at, _table.c.created_at),
-    "launched_at": sa.func.coalesce(_table.c.launched_at, _NEVER),
-    "terminated_at": sa.func.coalesce(_table.c.terminated_at, _NEVER),
+    "launched_at": sa.func.coalesce(_table.c.launched_at, _table.c.created_at),
+    "terminated_at": sa.func.coalesce(_table.c.terminated_at, _table.c.created_at),
     "vm_state": _table.c.vm_state,
     "task_state": sa.func.coalesce(_table.c.task_state, ""),
     "power_state": _table.c.power_state,
@@ -46,8 +57,8 @@ SORT_KEYS: dict[str, Any] = {
     "access_ip_v6": sa.func.coalesce(_table.c.access_ip_v6, ""),
     "availability_zone": sa.func.coalesce(_table.c.availability_zone, ""),
     "display_description": sa.func.coalesce(_table.c.description, ""),
-    "locked": _table.c.locked,
-    "config_drive": _table.c.config_drive,
+    "locked": _number(_table.c.locked),
+    "config_drive": _number(_table.c.config_drive),
 }
 EQUAL: dict[str, Any] = {
     "host": _table.c.host,
@@ -104,14 +115,14 @@ def names(db: Database, filters: Filters, page: Page) -> list[tuple[str, str]]:
     if filters.each:
         return [(instance.uuid, instance.name) for instance in servers(db, filters, page)]
     columns = (_table.c.uuid, _table.c.name)
-    with db.reading() as connection:
+    with _own_regex(filters), db.reading() as connection:
         query = _query(connection, sa.select(*columns), filters, page).limit(page.limit)
         return [(row.uuid, row.name) for row in connection.execute(query)]
 
 
 def servers(db: Database, filters: Filters, page: Page) -> list[Instance]:
     """The servers, whole: three queries, however many there are."""
-    with db.reading() as connection:
+    with _own_regex(filters), db.reading() as connection:
         query = _query(connection, sa.select(_table), filters, page)
         if not filters.each:
             rows = connection.execute(query.limit(page.limit)).all()
@@ -119,6 +130,19 @@ def servers(db: Database, filters: Filters, page: Page) -> list[Instance]:
         found = instances.whole(connection, connection.execute(query).all())
     kept = [instance for instance in found if all(check(instance) for check in filters.each)]
     return kept[: page.limit]
+
+
+@contextmanager
+def _own_regex(filters: Filters) -> Iterator[None]:
+    """Each database has regular expressions of its own; errors.Invalid where it knows better."""
+    try:
+        yield
+    except sa.exc.DBAPIError as error:
+        if filters.name is None or not re.search(_REGEX_SIGNS, str(error.orig), re.IGNORECASE):
+            raise
+        raise errors.Invalid(
+            "The value of filter name is no regular expression of this cloud's database."
+        ) from error
 
 
 def _query(
