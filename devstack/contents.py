@@ -11,10 +11,11 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import openstack
 from openstack.connection import Connection
-from openstack.exceptions import ConflictException
+from openstack.exceptions import ConflictException, ResourceFailure, ResourceTimeout
 
 CONFIG = Path(os.environ.get("CONFIG_PATH", "/etc/minova"))
 STATE = Path(os.environ.get("STATE_PATH", "/var/lib/minova"))
@@ -93,6 +94,11 @@ def demo() -> None:
         cloud.compute.create_keypair(name="demo", public_key=public)
     allow_login(cloud)
     server = cloud.compute.find_server("demo")
+    if server is not None and cloud.compute.get_server(server.id).status == "ERROR":
+        print("the former demo failed; it goes, a new one comes")
+        cloud.compute.delete_server(server)
+        cloud.compute.wait_for_delete(server, interval=1, wait=LAUNCH_SECONDS)
+        server = None
     if server is None:
         image = cloud.image.find_image(IMAGE_NAMES[0], ignore_missing=False)
         flavor = cloud.compute.find_flavor("m1.nano", ignore_missing=False)
@@ -104,9 +110,18 @@ def demo() -> None:
             networks=[{"uuid": network.id}],
             key_name="demo",
         )
-        server = cloud.compute.wait_for_server(server, wait=LAUNCH_SECONDS, interval=1)
-        print(f"demo is {server.status} after {LAUNCH_SECONDS} s at most")
+        try:
+            cloud.compute.wait_for_server(server, wait=LAUNCH_SECONDS, interval=1)
+        except (ResourceFailure, ResourceTimeout):
+            tell_why(cloud, server.id)
     wait("the server demo answers SSH", LOGIN_SECONDS, answers_ssh)
+
+
+def tell_why(cloud: Connection, server_id: str) -> NoReturn:
+    """Which of its steps failed, and the reason."""
+    subprocess.run([str(Path(sys.executable).with_name("minova")), "xray", "demo"], check=False)
+    server = cloud.compute.get_server(server_id)
+    sys.exit(f"demo is {server.status}: {(server.fault or {}).get('message', 'no reason known')}")
 
 
 def allow_login(cloud: Connection) -> None:

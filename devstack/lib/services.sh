@@ -37,6 +37,8 @@ make_user_and_folders() {
 }
 
 start_libvirt() {
+    local before
+    before=$(cat /etc/libvirt/qemu.conf)
     prepare_qemu_conf
     open_kvm_to_its_group
     if has_systemd; then
@@ -46,10 +48,23 @@ start_libvirt() {
         start_supervisord
         local name
         for name in virtlogd libvirtd; do
-            pgrep -x "$name" >/dev/null || supervisorctl start "$name"
+            runs_here "$name" || supervisorctl start "$name"
         done
     fi
+    [[ $before == "$(cat /etc/libvirt/qemu.conf)" ]] || reread_libvirt
     wait_for "libvirt answers" 30 virsh -c qemu:///system version
+}
+
+# By name, and not in a container of this host.
+runs_here() { pgrep -x --ns $$ --nslist net,mnt "$1" >/dev/null; }
+
+# Guests do not notice: libvirtd finds them again.
+reread_libvirt() {
+    if has_systemd; then
+        systemctl try-restart libvirtd.service
+    else
+        supervisorctl restart libvirtd
+    fi
 }
 
 # What udev does elsewhere. Without it libvirt finds KVM as root, cannot open it as
