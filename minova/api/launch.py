@@ -217,7 +217,7 @@ class Launcher:
             self._db,
             req.context.ctxt,
             each,
-            lease_seconds=cfg.CONF.conductor.lease_seconds,
+            lease_seconds=cfg.CONF.conductor.message_seconds,
             minimum=least,
             request={key: value for key, value in request.items() if value},
         )

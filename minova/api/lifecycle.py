@@ -70,7 +70,7 @@ class Lifecycle:
             ctxt,
             instance.uuid,
             action,
-            lease_seconds=cfg.CONF.conductor.lease_seconds,
+            lease_seconds=cfg.CONF.conductor.message_seconds,
             word=word,
             request=request,
         )

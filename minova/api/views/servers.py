@@ -37,7 +37,7 @@ class View:
 
     def full(self, instance: Instance, *, groups: bool) -> Shown:
         """A server in GET /servers/ID, or with `groups` False in GET /servers/detail."""
-        shown = self.plain(instance)
+        shown = self.plain(instance, groups=groups)
         shown.update(
             {
                 "key_name": instance.key_name,
@@ -58,11 +58,9 @@ class View:
             shown["OS-EXT-SRV-ATTR:hostname"] = instance.hostname
         if self._version >= (2, 16) and self._statuses is not None:
             shown["host_status"] = self._statuses.get(instance.host, "") if instance.host else ""
-        if self._version >= (2, 71) and groups:
-            shown["server_groups"] = []
         return shown
 
-    def plain(self, instance: Instance) -> Shown:
+    def plain(self, instance: Instance, *, groups: bool = True) -> Shown:
         """What PUT /servers/ID answers before 2.75."""
         version = self._version
         status = instance.status
@@ -86,6 +84,8 @@ class View:
             shown["progress"] = instance.progress
         if status in ("ERROR", "DELETED") and instance.fault is not None:
             shown["fault"] = self._fault(instance)
+        if version >= (2, 71) and groups:
+            shown["server_groups"] = []
         for since, key, value in (
             ((2, 9), "locked", instance.locked),
             ((2, 19), "description", instance.description),
