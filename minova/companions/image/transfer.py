@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from minova.common import errors
+from minova.common.image_format import Inspection
 from minova.common.undo import Undo
 from minova.companions.image import failures, queries
-from minova.companions.image.inspection import Inspection
 from minova.companions.image.records import (
     ACTIVE,
     DELETED,
@@ -153,7 +153,9 @@ class Transfers:
                 raise errors.Invalid(
                     "Properties disk_format and container_format must be set prior to saving data."
                 )
-            inspection = Inspection(image.disk_format, self.limits.virtual_size)
+            inspection = Inspection(
+                image.disk_format, "The uploaded data", max_virtual_size=self.limits.virtual_size
+            )
             yield part, token, _receive(image_id, part, body, inspection)
             undo.clear()
             part.close()

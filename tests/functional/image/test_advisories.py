@@ -79,7 +79,7 @@ def test_cve_2024_40767_two_formats_in_one_file(cloud: Any, demo: Any, disk: Dis
 @pytest.mark.parametrize("subformat", ["monolithicSparse", "streamOptimized", "monolithicFlat"])
 def test_cve_2022_47951_vmdk_descriptor(cloud: Any, demo: Any, disk: Disk, subformat: str) -> None:
     data = disk("vmdk", "1M", "-o", f"subformat={subformat}")
-    refused(cloud, demo, data, "vmdk are not accepted", disk_format="vmdk")
+    refused(cloud, demo, data, "has disk format vmdk", disk_format="vmdk")
     refused(cloud, demo, data, "is vmdk, not raw", disk_format="raw")
 
 

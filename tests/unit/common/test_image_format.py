@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from minova.common import errors
-from minova.companions.image.inspection import ACCEPTED, Inspection
+from minova.common.image_format import ACCEPTED, Inspection, require
 from minova.companions.image.records import DISK_FORMATS
 
 TIB = 1024**4
@@ -36,7 +36,7 @@ def iso(hybrid: bool = False) -> bytes:
 
 
 def judge(disk_format: str, data: bytes, step: int = 256 * KIB) -> int:
-    inspection = Inspection(disk_format, TIB)
+    inspection = Inspection(disk_format, "The image", max_virtual_size=TIB)
     for start in range(0, len(data), step):
         inspection.feed(data[start : start + step])
     return inspection.finish()
@@ -97,7 +97,7 @@ def test_bad_images_are_refused_in_one_sentence(
 
 
 def test_a_lie_is_seen_long_before_the_end() -> None:
-    inspection = Inspection("qcow2", TIB)
+    inspection = Inspection("qcow2", "The image")
     with pytest.raises(errors.Invalid, match="not qcow2"):
         for _ in range(3):
             inspection.feed(bytes(1 << 20))
@@ -106,8 +106,27 @@ def test_a_lie_is_seen_long_before_the_end() -> None:
 
 def test_every_format_of_the_api_has_a_verdict_but_vmdk() -> None:
     assert set(DISK_FORMATS) - set(ACCEPTED) == {"vmdk"}
-    with pytest.raises(errors.Invalid, match="convert"):
-        Inspection("vmdk", TIB)
+    with pytest.raises(errors.Invalid, match=r"has disk format vmdk; accepted are .*convert"):
+        Inspection("vmdk", "The image")
+
+
+def test_a_place_may_accept_less_and_speaks_for_itself() -> None:
+    with pytest.raises(
+        errors.Invalid, match="Image 7 has disk format iso; accepted are qcow2, raw"
+    ):
+        Inspection("iso", "Image 7", accepted=("raw", "qcow2"))
+    assert require("iso", "Image 7") == "iso"
+    with pytest.raises(errors.Invalid, match="None"):
+        require(None, "Image 7")
+    inspection = Inspection("raw", "Image 7", accepted=("raw", "qcow2"))
+    with pytest.raises(errors.Invalid, match="Image 7 is qcow2, not raw"):
+        inspection.feed(qcow2())
+
+
+def test_a_size_is_refused_only_where_there_is_a_limit() -> None:
+    inspection = Inspection("qcow2", "The image")
+    inspection.feed(qcow2(size=1 << 50))
+    assert inspection.finish() == 1 << 50
 
 
 @pytest.mark.parametrize("make", [qcow2, iso, lambda: bytes(1 << 20), boot_sector])
