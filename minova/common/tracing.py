@@ -8,9 +8,10 @@ or a password: callers pass ids and names only.
 Without `setup` the API's no-op spans are used and cost next to nothing.
 """
 
+import functools
 import sys
 from collections.abc import Iterator, Mapping, MutableMapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -44,10 +45,14 @@ def setup(process: str, sampler: Sampler, *processors: SpanProcessor) -> None:
 
 def code_location(depth: int = 1) -> str:
     """`minova/compute/build.py:build` of the caller `depth` frames up."""
-    frame = sys._getframe(depth)
-    path = Path(frame.f_code.co_filename)
-    shown = path.relative_to(_PACKAGE) if path.is_relative_to(_PACKAGE) else path.name
-    return f"{shown}:{frame.f_code.co_name}"
+    code = sys._getframe(depth).f_code
+    return f"{_shown(code.co_filename)}:{code.co_name}"
+
+
+@functools.cache
+def _shown(filename: str) -> str:
+    path = Path(filename)
+    return str(path.relative_to(_PACKAGE) if path.is_relative_to(_PACKAGE) else path.name)
 
 
 @contextmanager
@@ -63,6 +68,12 @@ def span(
 
     `attributes` are named in Python's way and stored as `minova.<name>`.
     """
+    around = trace.get_current_span(parent)
+    if not _may_record(around):
+        # The trace is not recorded, and neither is any part of it.
+        with trace.use_span(around) if parent is not None else nullcontext():
+            yield around
+        return
     known = {f"minova.{key}": value for key, value in attributes.items() if value is not None}
     known["minova.service"] = context.current_service()
     known["code"] = code or code_location(3)
@@ -82,9 +93,17 @@ def span(
             raise
 
 
+def _may_record(around: Span) -> bool:
+    """False within a trace whose first span was not worth recording."""
+    known = around.get_span_context()
+    return not known.is_valid or known.trace_flags.sampled
+
+
 def annotate(**attributes: Any) -> None:
     """Add attributes to the span that runs now."""
     current = trace.get_current_span()
+    if not current.is_recording():
+        return
     for key, value in attributes.items():
         if value is not None:
             current.set_attribute(f"minova.{key}", value)

@@ -205,9 +205,11 @@ class _Resource:
 
     @staticmethod
     def _responder(route: Route) -> Callable[..., None]:
+        location = _handler_location(route.handler)
+
         def respond(req: falcon.Request, resp: falcon.Response, **params: str) -> None:
             resp.status = route.status
-            tracing.annotate(handler=_handler_location(route.handler))
+            tracing.annotate(handler=location)
             body = route.handler(req, resp, **params)
             if body is not None:
                 resp.text = json.dumps(body)
