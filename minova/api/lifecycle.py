@@ -22,6 +22,8 @@ from minova.model.work import Work
 
 LOG = logging.getLogger(__name__)
 _DELETE_ATTEMPTS = 5
+# What can be done to a server that no host has.
+_WITHOUT_HOST = ("delete", "forceDelete")
 
 
 class Lifecycle:
@@ -65,6 +67,9 @@ class Lifecycle:
         `word` is what the client calls it; `request` what the host needs to
         know besides.
         """
+        # Without a host and never launched, it is the state that `begin` will refuse.
+        if instance.host is None and instance.launched_at and action not in _WITHOUT_HOST:
+            raise errors.Conflict(f"Instance {instance.uuid} is not ready")
         work = states.begin(
             self._db,
             ctxt,
@@ -75,10 +80,10 @@ class Lifecycle:
             request=request,
         )
         try:
-            if work.host is None:
-                self._conductor.delete_unhosted(ctxt, work.id)
-            else:
+            if work.host is not None:
                 self._compute.run(ctxt, work.host, work.id)
+            elif action in _WITHOUT_HOST:
+                self._conductor.delete_unhosted(ctxt, work.id)
         except Exception:
             LOG.exception("instance %s: cannot cast its %s", instance.uuid, action)
         return work
