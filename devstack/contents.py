@@ -52,7 +52,7 @@ def base() -> None:
         images = list(admin.image.images(name=name))
         if not any(i.status == "active" and i.hash_value == digest for i in images):
             for outdated in images:
-                admin.image.delete_image(outdated)
+                admin.image.delete_image(outdated.id)
             upload(admin, name)
     if admin.network.find_network("private") is None:
         network = admin.network.create_network(name="private", is_shared=True)

@@ -18,6 +18,7 @@ HELP
 }
 
 DEMO=1 REQUIRE_KVM=0
+GIVEN=("$@")
 while (($#)); do
     case $1 in
         --profile) PROFILE=${2:?--profile needs embedded or full} && shift ;;
@@ -31,7 +32,10 @@ while (($#)); do
 done
 source "$TOP/devstack/settings"
 [[ $PROFILE == embedded || $PROFILE == full ]] || { usage >&2 && exit 2; }
-for file in progress checks packages services full; do source "$TOP/devstack/lib/$file.sh"; done
+for file in progress checks packages services full; do
+    # shellcheck source=/dev/null
+    source "$TOP/devstack/lib/$file.sh"
+done
 
 check_profile() {
     local former
@@ -81,8 +85,12 @@ contents() { "$VENV/bin/python" "$TOP/devstack/contents.py" "$@"; }
 main() {
     check_machine
     check_profile
+    hold_lock "$0" "${GIVEN[@]}"
+    trap interrupted INT TERM
+    choose_venv
     say "${BOLD}minova, $PROFILE profile${PLAIN} (log: $LOG_PATH/stack.log)"
     install -d -m 0755 "$STATE_PATH" "$LOG_PATH" "$CONFIG_PATH"
+    remember_services
     stage "Debian packages" install_packages
     stages "Python packages" make_venv "test guest" make_guest_image
     stage "KVM probe" probe_kvm

@@ -7,9 +7,11 @@ start_broker_and_database() {
     if has_systemd; then
         systemctl enable --now -q rabbitmq-server.service mariadb.service
     else
+        [[ -e /run/mysqld ]] || touch "$STATE_PATH/made-mysqld-folder"
         install -d -o mysql -g mysql /run/mysqld
+        runs_here epmd || touch "$STATE_PATH/made-epmd"
         start_supervisord
-        pgrep -x mariadbd >/dev/null || supervisorctl start mariadb
+        mariadb -e 'SELECT 1' >/dev/null 2>&1 || supervisorctl start mariadb
         rabbitmqctl -q status >/dev/null 2>&1 || supervisorctl start rabbitmq
     fi
     wait_for "MariaDB answers" 60 mariadb -e 'SELECT 1'

@@ -17,34 +17,64 @@ install_packages() {
     done
     ((${#missing[@]})) || return 0
     export DEBIAN_FRONTEND=noninteractive
-    without_service_starts apt-get update -qq
+    # An installation that was interrupted has to end before another begins.
+    [[ -z $(dpkg --audit) ]] || without_service_starts dpkg --configure -a
+    printf '%s\n' "${missing[@]}" >>"$STATE_PATH/installed-packages"
+    apt-get update -qq
     # Without recommends: libvirt's own default network would bring a bridge and rules of its own.
     without_service_starts apt-get install -y -q --no-install-recommends "${missing[@]}"
-    printf '%s\n' "${missing[@]}" >>"$STATE_PATH/installed-packages"
 }
 
-# Where no systemd runs, packages must not try to start their services.
+# Packages must not start their services: what runs, and how, is stack.sh's matter.
+POLICY=/usr/sbin/policy-rc.d
 without_service_starts() {
-    if [[ -d /run/systemd/system || -e /usr/sbin/policy-rc.d ]]; then
+    local status=0
+    if [[ -e $POLICY ]] && ! grep -q '^# minova$' "$POLICY"; then
         "$@"
         return
     fi
-    printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
-    chmod +x /usr/sbin/policy-rc.d
-    local status=0
+    printf '#!/bin/sh\n# minova\nexit 101\n' >"$POLICY"
+    chmod +x "$POLICY"
     "$@" || status=$?
-    rm -f /usr/sbin/policy-rc.d
+    allow_service_starts
     return "$status"
 }
 
+allow_service_starts() { ! grep -qsx '# minova' "$POLICY" || rm -f "$POLICY"; }
+
+# Services of the full profile run as a user who may be unable to enter this checkout (in
+# /root, say), or to run the Python of its .venv. They then get a copy of both.
+choose_venv() {
+    [[ $PROFILE == full ]] || return 0
+    if ! anyone_may -r "$TOP/minova/version.py" || { [[ -e $VENV ]] && ! anyone_may -x "$VENV/bin/python"; }; then
+        SOURCE=$STATE_PATH/source
+        VENV=$STATE_PATH/venv
+    fi
+}
+
+anyone_may() { setpriv --reuid=65534 --regid=65534 --clear-groups test "$@" 2>/dev/null; }
+
 make_venv() {
     local wanted stamp="$VENV/.minova-stamp"
+    copy_source
     wanted=$(cat "$TOP/pyproject.toml" "$TOP/devstack/constraints.txt" | sha256sum)
     [[ ! -e $stamp || $(cat "$stamp") != "$wanted" ]] || return 0
-    [[ -x $VENV/bin/python ]] || python3 -m venv "$VENV"
-    "$VENV/bin/pip" install --disable-pip-version-check -q -c "$TOP/devstack/constraints.txt" \
-        -e "$TOP[host,full,clients]"
+    if ! "$VENV/bin/python" -m pip --version >/dev/null 2>&1; then
+        [[ -e $VENV ]] || touch "$STATE_PATH/made-venv"
+        /usr/bin/python3 -m venv "$VENV"
+    fi
+    "$VENV/bin/python" -m pip install --disable-pip-version-check -q -c "$TOP/devstack/constraints.txt" \
+        -e "${SOURCE}[host,full,clients]"
     printf '%s' "$wanted" >"$stamp"
+}
+
+copy_source() {
+    [[ $SOURCE != "$TOP" ]] || return 0
+    rm -rf "$SOURCE/minova"
+    mkdir -p "$SOURCE"
+    cp -r "$TOP/minova" "$TOP/pyproject.toml" "$TOP/README.md" "$SOURCE"
+    # The commands that the documents name.
+    [[ -e $TOP/.venv ]] || ln -s "$VENV" "$TOP/.venv"
 }
 
 make_guest_image() { "$TOP/tools/build-guest-image" --out "$STATE_PATH/guest"; }

@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # Stages: run one, show how long it takes, keep its output in the log.
 
+# shellcheck disable=SC2034  # stack.sh tells the time in all
 STARTED=$SECONDS
 if [[ -t 1 ]]; then
     BOLD=$'\e[1m' RED=$'\e[31m' GREEN=$'\e[32m' YELLOW=$'\e[33m' PLAIN=$'\e[0m' LINE=$'\r\e[K'
@@ -13,6 +14,33 @@ warn() { printf '%s\n' "${YELLOW}${BOLD}warning:${PLAIN} $*" >&2; }
 die() {
     printf '%s\n' "${RED}${BOLD}error:${PLAIN} $*" >&2
     exit 1
+}
+
+# hold_lock SCRIPT ARGUMENT…: run the script anew while holding the lock, so that no two
+# change the host at once. What the script leaves running does not hold it.
+hold_lock() {
+    [[ -z ${MINOVA_LOCKED:-} && $(id -u) == 0 ]] || return 0
+    local status=0
+    MINOVA_LOCKED=1 flock --nonblock --close --conflict-exit-code 75 /run/lock/minova-stack.lock "$@" || status=$?
+    ((status != 75)) || die "another stack.sh or unstack.sh is at work on this host; wait until it has ended"
+    exit "$status"
+}
+
+# Stages run in the background, where Ctrl-C does not reach them.
+interrupted() {
+    trap - INT TERM
+    end_below $$
+    die "interrupted. Run stack.sh again: it goes on where it stopped."
+}
+
+# Ours only: a daemon that was started has a session of its own.
+end_below() {
+    local child
+    for child in $(pgrep --session 0 -P "$1"); do
+        [[ $child != "$BASHPID" ]] || continue
+        end_below "$child"
+        kill -TERM "$child" 2>/dev/null || true
+    done
 }
 
 now() { date +%s.%N; }

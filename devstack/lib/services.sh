@@ -17,6 +17,38 @@ units() {
     for name in "${HOST_PROGRAMS[@]}"; do echo "minova-host@$name.service"; done
 }
 
+# What runs on this host besides minova's own, and has to be afterwards as it was before.
+HOST_UNITS=(
+    libvirtd.service libvirtd.socket libvirtd-ro.socket libvirtd-admin.socket libvirt-guests.service
+    virtlogd.service virtlogd.socket virtlogd-admin.socket virtlockd.socket virtlockd-admin.socket
+    rabbitmq-server.service epmd.service epmd.socket mariadb.service
+)
+
+remember_services() {
+    if ! has_systemd || [[ -e $STATE_PATH/units-before ]]; then return 0; fi
+    local unit
+    for unit in "${HOST_UNITS[@]}"; do
+        printf '%s %s %s\n' "$unit" "$(systemctl is-active "$unit" 2>/dev/null)" \
+            "$(systemctl is-enabled "$unit" 2>/dev/null)"
+    done >"$STATE_PATH/units-before"
+}
+
+restore_services() {
+    [[ -e $STATE_PATH/units-before ]] || return 0
+    local unit active enabled stop=() disable=()
+    while read -r unit active enabled; do
+        # Somebody else's guests need it by now.
+        [[ $unit == rabbit* || $unit == epmd* || $unit == maria* || -z $(domains_of_others) ]] || continue
+        [[ $active == active ]] || stop+=("$unit")
+        [[ $enabled == enabled ]] || disable+=("$unit")
+    done <"$STATE_PATH/units-before"
+    systemctl disable -q "${disable[@]}" 2>/dev/null || true
+    # Sockets go first: they would start their services again.
+    systemctl stop "${stop[@]/%.service/.socket}" 2>/dev/null || true
+    systemctl stop "${stop[@]}" 2>/dev/null || true
+    systemctl reset-failed "${stop[@]}" 2>/dev/null || true
+}
+
 make_user_and_folders() {
     if [[ $PROFILE == full ]] && ! getent passwd minova >/dev/null; then
         useradd --system --user-group --home-dir "$STATE_PATH" --no-create-home --shell /usr/sbin/nologin minova
@@ -42,6 +74,7 @@ start_libvirt() {
     prepare_qemu_conf
     open_kvm_to_its_group
     if has_systemd; then
+        systemctl daemon-reload
         systemctl enable --now -q libvirtd.service
     else
         write_supervisord_conf
