@@ -12,12 +12,15 @@ import sys
 from pathlib import Path
 
 FOLDERS = ("/etc", "/run", "/usr/local", "/opt", "/root", "/home", "/srv", "/var/lib", "/var/log")
+CHECKOUT = str(Path(__file__).resolve().parents[2])
 # Caches and notes that other programs of the host keep about themselves.
 IGNORED = (
     "/etc/ld.so.cache",
     "/etc/mtab",
+    CHECKOUT,
     "/root/.cache",
     "/run/log/journal",
+    "/run/host",
     "/run/systemd",
     "/run/udev",
     "/run/utmp",
