@@ -7,6 +7,7 @@ request id go along in headers.
 
 import logging
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -26,6 +27,7 @@ LOG = logging.getLogger(__name__)
 _lock = threading.Lock()
 _session: Session | None = None
 _POOL = 32
+_CATALOG_SECONDS = 300
 
 # HTTP status of a companion's answer -> what it means here.
 _ERRORS: dict[int, type[errors.MinovaError]] = {
@@ -53,6 +55,9 @@ def service_session() -> Session:
             auth = loading.load_auth_from_conf_options(cfg.CONF, SERVICE_USER)
             session = loading.load_session_from_conf_options(cfg.CONF, SERVICE_USER, auth=auth)
             plain = requests.Session()
+            # The cloud's own services are no business of a proxy or a ~/.netrc,
+            # which requests would look up for each call.
+            plain.trust_env = False
             for scheme in ("http://", "https://"):
                 plain.mount(scheme, requests.adapters.HTTPAdapter(_POOL, _POOL))
             session.session = plain
@@ -65,6 +70,41 @@ def forget_session() -> None:
     global _session
     with _lock:
         _session = None
+
+
+class _Endpoints:
+    """Where the catalog says a service is; asked anew every few minutes."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[float, Session, str, str | None]] = {}
+
+    def of(self, service_type: str, name: str) -> tuple[str, str | None]:
+        """The endpoint, without a slash at its end, and the project its URL is of."""
+        session = service_session()
+        known = self._known.get(service_type)
+        if known is not None and known[0] > time.monotonic() and known[1] is session:
+            return known[2:]
+        options = cfg.CONF[SERVICE_USER]
+        endpoint = session.get_endpoint(
+            service_type=service_type,
+            interface=options.valid_interfaces or ["internal", "public"],
+            region_name=options.region_name,
+        )
+        if not endpoint:
+            raise errors.Unavailable(
+                f"The catalog has no endpoint for the {name} service ({service_type})."
+            )
+        found = endpoint.rstrip("/"), session.get_project_id()
+        until = time.monotonic() + _CATALOG_SECONDS
+        self._known[service_type] = (until, session, *found)
+        return found
+
+    def forget(self, service_type: str) -> None:
+        """It does not answer: it may have moved."""
+        self._known.pop(service_type, None)
+
+
+_endpoints = _Endpoints()
 
 
 class RestClient:
@@ -86,10 +126,11 @@ class RestClient:
         self._name, self._type, self._prefix = name, service_type, prefix
         self._caller = caller
         self._headers = headers or {}
+        self._patiently = _again(self._request)
 
     def get(self, path: str, **params: Any) -> Any:
         """GET as JSON, asked again for up to 15 s while the service is unavailable."""
-        return _again(self._request)("GET", path, params=params).json()
+        return self._patiently("GET", path, params=params).json()
 
     def post(self, path: str, body: Any) -> Any:
         """POST as JSON; None for an empty answer."""
@@ -98,13 +139,13 @@ class RestClient:
 
     def put(self, path: str, body: Any) -> Any:
         """PUT as JSON, asked again while the service is unavailable."""
-        answer = _again(self._request)("PUT", path, json=body)
+        answer = self._patiently("PUT", path, json=body)
         return answer.json() if answer.content else None
 
     def delete(self, path: str) -> None:
         """DELETE, asked again while the service is unavailable; gone already is fine."""
         try:
-            _again(self._request)("DELETE", path)
+            self._patiently("DELETE", path)
         except errors.NotFound:
             LOG.debug("%s %s is gone already", self._name, path)
 
@@ -137,6 +178,7 @@ class RestClient:
                     **options,
                 )
             except (ka_errors.ConnectFailure, ka_errors.DiscoveryFailure) as error:
+                _endpoints.forget(self._type)
                 raise errors.Unavailable(service=f"The {self._name} service") from error
             except ka_errors.ClientException as error:
                 LOG.error("cannot reach the %s service: %s", self._name, error)
@@ -147,18 +189,7 @@ class RestClient:
         return answer
 
     def _url(self, path: str) -> str:
-        options = cfg.CONF[SERVICE_USER]
-        endpoint = service_session().get_endpoint(
-            service_type=self._type,
-            interface=options.valid_interfaces or ["internal", "public"],
-            region_name=options.region_name,
-        )
-        if not endpoint:
-            raise errors.Unavailable(
-                f"The catalog has no endpoint for the {self._name} service ({self._type})."
-            )
-        base = endpoint.rstrip("/")
-        own_project = service_session().get_project_id()
+        base, own_project = _endpoints.of(self._type, self._name)
         if self._caller is not None and own_project and base.endswith(f"/{own_project}"):
             base = base.removesuffix(own_project) + str(self._caller.project_id)
         if self._prefix and not base.endswith(self._prefix):
