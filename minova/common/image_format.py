@@ -64,7 +64,7 @@ class Inspection:
 
     def __init__(
         self,
-        disk_format: str,
+        disk_format: str | None,
         subject: str,
         accepted: Collection[str] = ACCEPTED,
         max_virtual_size: int | None = None,

@@ -10,6 +10,7 @@ act by itself (`guest_stops`).
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -19,7 +20,7 @@ from oslo_config import cfg
 from minova.common import errors
 from minova.model import device_names, states, steps
 from minova.model.instance import VIF, BlockDevice, ImageMeta, Instance
-from minova.virt import qcow2, verified
+from minova.virt import verified
 from minova.virt.driver import (
     GuestFiles,
     HostResources,
@@ -133,13 +134,9 @@ class FakeDriver:
         key = _key(source.meta)
         with self.host.downloads:
             if key not in self.host.images:
-                size, start = 0, b""
-                for chunk in verified.chunks(source):
-                    start = start or chunk
-                    size += len(chunk)
-                if source.meta.disk_format == "qcow2":
-                    size = qcow2.virtual_size_of(start)
-                self.host.images[key] = CachedImage(size)
+                proven = verified.chunks(source)
+                deque(proven, maxlen=0)
+                self.host.images[key] = CachedImage(proven.virtual_size)
             self.host.images[key].ids[source.meta.id] = time.time()
 
     def make_disks(self, instance: Instance, image: ImageMeta | None) -> None:

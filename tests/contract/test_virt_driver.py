@@ -331,7 +331,7 @@ def test_cve_2024_32498_an_image_with_a_data_file_is_refused(rig: Rig, tmp_path:
 
 def test_cve_2024_40767_raw_that_is_really_qcow2_is_refused(rig: Rig, tmp_path: Path) -> None:
     data = nouns.qcow2(tmp_path, "64M")
-    with pytest.raises(errors.Invalid, match="qcow2 and not raw"):
+    with pytest.raises(errors.Invalid, match="qcow2, not raw"):
         rig.driver.cache_image(nouns.Source(data, nouns.image_of(data, "raw")))
 
 

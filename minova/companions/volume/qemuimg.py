@@ -2,7 +2,7 @@
 
 Nothing here lets QEMU guess what a file is: a guest may write any header to
 the start of its raw volume (CVE-2015-7548). What a user brought is
-inspected before it gets here (inspection.py).
+proven before it gets here (common/image_data.py).
 """
 
 import json
@@ -13,6 +13,8 @@ from pathlib import Path
 from minova.common import errors
 
 LOG = logging.getLogger(__name__)
+# The images that volumes can be made of: disk_format -> what QEMU is told they are.
+FORMATS = {"raw": "raw", "iso": "raw", "qcow2": "qcow2"}
 _GIB = 1024**3
 # Address space, CPU seconds: a metadata call needs next to nothing, a conversion copies data.
 _SMALL = ("prlimit", f"--as={_GIB}", "--cpu=30", "--")

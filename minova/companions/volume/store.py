@@ -10,13 +10,11 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from minova.common import errors
+from minova.common import bulk_files, errors
 from minova.companions.volume import qemuimg
 from minova.companions.volume.records import Volume
 
 GIB = 1024**3
-_BLOCK = 64 * 1024
-_ZEROS = bytes(_BLOCK)
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -59,8 +57,8 @@ class Store:
                 size += len(chunk)
                 if size > limit:
                     raise errors.Invalid(f"The image is larger than the {limit} bytes it may have.")
-                _write_sparse(file.fileno(), chunk)
-            os.ftruncate(file.fileno(), size)
+                bulk_files.write_sparse(file.fileno(), chunk)
+            bulk_files.end(file.fileno())
         return path
 
     def create_from(self, volume: Volume, source: Path, source_format: str) -> None:
@@ -121,14 +119,3 @@ def _too_small(volume: Volume) -> errors.Invalid:
 def _create(path: Path) -> int:
     # O_EXCL: never through a link or into a file that somebody put there.
     return os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW, 0o600)
-
-
-def _write_sparse(fd: int, chunk: bytes) -> None:
-    """Write `chunk`, leaving holes where whole blocks of it are zero."""
-    for start in range(0, len(chunk), _BLOCK):
-        block = memoryview(chunk)[start : start + _BLOCK]
-        if block == _ZEROS[: len(block)]:
-            os.lseek(fd, len(block), os.SEEK_CUR)
-            continue
-        while block:
-            block = block[os.write(fd, block) :]

@@ -6,15 +6,16 @@ it needs from the row, so one that a crash interrupted runs again at the next
 start. Only an upload does not: it needs the user's token, which is not kept.
 """
 
-import hashlib
 import logging
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields
 from typing import Any
 
 from minova.common import context, errors
-from minova.companions.volume import inspection, qemuimg, states
+from minova.common.image_data import Claim, Proven
+from minova.companions.volume import qemuimg, states
 from minova.companions.volume.exports import Exports
 from minova.companions.volume.peers import Peers
 from minova.companions.volume.queries import volumes
@@ -148,13 +149,13 @@ class Workshop:
     def _create_from_image(self, volume: Volume, image_id: str) -> None:
         images = self._peers.images()
         image = _found(images.record, image_id)
-        if image["status"] != "active" or image["disk_format"] not in inspection.FORMATS:
+        if image["status"] != "active" or image["disk_format"] not in qemuimg.FORMATS:
             raise errors.Invalid(f"Image {image_id} cannot be used any more.")
-        checked = _Checked(images.download(image_id), image, self._stopping)
+        chunks = _until(images.download(image_id), self._stopping)
+        proven = Proven(chunks, _claim(image), tuple(qemuimg.FORMATS))
         limit = min(image["size"], int(volume.size_gb * GIB * _OVERHEAD))
-        part = self._store.fill(volume.id, checked, limit)
-        checked.verify()
-        qemu_format = inspection.check(part, image_id, image["disk_format"])
+        part = self._store.fill(volume.id, proven, limit)
+        qemu_format = qemuimg.FORMATS[image["disk_format"]]
         if qemu_format == "raw":
             self._store.create_from_raw(volume, part)
         else:
@@ -212,30 +213,13 @@ def _found(getter: Callable[..., Any], *arguments: Any) -> Any:
         raise errors.Invalid(error.message) from None
 
 
+def _claim(image: dict[str, Any]) -> Claim:
+    values: dict[str, Any] = {each.name: image.get(each.name) for each in fields(Claim)}
+    return Claim(**values)
+
+
 def _until(chunks: Iterator[bytes], stopping: threading.Event) -> Iterator[bytes]:
     for chunk in chunks:
         if stopping.is_set():
             raise _Stopping
         yield chunk
-
-
-class _Checked:
-    """An image's chunks, hashed on their way."""
-
-    def __init__(
-        self, chunks: Iterator[bytes], image: dict[str, Any], stopping: threading.Event
-    ) -> None:
-        self._chunks, self._image, self._stopping = chunks, image, stopping
-        algorithm = image.get("os_hash_algo") or "md5"
-        self._expected = image.get("os_hash_value") or image.get("checksum")
-        self._hash = hashlib.new(algorithm)
-
-    def __iter__(self) -> Iterator[bytes]:
-        for chunk in _until(self._chunks, self._stopping):
-            self._hash.update(chunk)
-            yield chunk
-
-    def verify(self) -> None:
-        """errors.Invalid if the bytes are not those the image service took in."""
-        if self._hash.hexdigest() != self._expected:
-            raise errors.Invalid(f"The data of image {self._image['id']} is damaged.")

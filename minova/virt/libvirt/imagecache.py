@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from minova.common import errors
+from minova.common import bulk_files, errors
 from minova.model.instance import ImageMeta
 from minova.virt import qcow2, verified
 from minova.virt.driver import ImageSource
@@ -99,18 +99,14 @@ class ImageCache:
     def _download(self, source: ImageSource, path: Path) -> None:
         part = _beside(path, _PART)
         try:
-            with part.open("wb") as file:
+            with part.open("wb", buffering=0) as file:
                 for chunk in verified.chunks(source):
-                    if chunk == bytes(len(chunk)):
-                        file.seek(len(chunk), os.SEEK_CUR)  # a hole
-                    else:
-                        file.write(chunk)
-                file.truncate(file.tell())
-                file.flush()
+                    bulk_files.write_sparse(file.fileno(), chunk)
+                bulk_files.end(file.fileno())
                 os.fsync(file.fileno())
             part.chmod(0o644)
             part.rename(path)
-            _sync_folder(self._folder)
+            bulk_files.sync_folder(self._folder)
         except BaseException as error:
             part.unlink(missing_ok=True)
             if isinstance(error, OSError):
@@ -166,11 +162,3 @@ def _mtime(path: Path) -> float:
     with suppress(FileNotFoundError):
         return path.stat().st_mtime
     return 0.0
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

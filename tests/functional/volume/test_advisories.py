@@ -8,7 +8,7 @@ import uuid
 import pytest
 
 from minova.companions.image import tables as image_tables
-from minova.companions.volume import exports, inspection, qemuimg
+from minova.companions.volume import exports, qemuimg
 from minova.companions.volume.queries import volumes
 from minova.db import engine
 
@@ -57,7 +57,7 @@ def test_cve_2015_1851_backing_file(refused, image_service, tmp_path):
     secret = tmp_path / "secret"
     secret.write_bytes(b"secret".ljust(MIB, b"\0"))
     evil = _image(tmp_path, "-b", str(secret), "-F", "raw")
-    refused(image_id, evil, "not safe to use (backing_file)")
+    refused(image_id, evil, "has a backing file")
 
 
 def test_cve_2024_32498_qcow2_external_data_file(refused, image_service, tmp_path):
@@ -65,13 +65,13 @@ def test_cve_2024_32498_qcow2_external_data_file(refused, image_service, tmp_pat
     outside = tmp_path / "outside"
     evil = _image(tmp_path, "-o", f"data_file={outside},data_file_raw=on")
     outside.unlink()
-    refused(image_id, evil, "not safe to use (data_file)")
+    refused(image_id, evil, "has an external data file")
     assert not outside.exists()
 
 
 def test_cve_2024_40767_raw_that_is_really_qcow2(refused, image_service, tmp_path):
     image_id = image_service.upload(b"x" * MIB, "raw")
-    refused(image_id, _image(tmp_path), "is not the raw image it claims to be")
+    refused(image_id, _image(tmp_path), "is qcow2, not raw")
 
 
 def test_cve_2013_4463_size_bomb(refused, image_service, tmp_path):
@@ -81,7 +81,7 @@ def test_cve_2013_4463_size_bomb(refused, image_service, tmp_path):
 
 def test_damaged_data_of_an_image_is_noticed(refused, image_service):
     image_id = image_service.upload(b"x" * MIB, "raw")
-    refused(image_id, b"y" * MIB, "is damaged", digest=False)
+    refused(image_id, b"y" * MIB, "does not have the sha512 checksum", digest=False)
 
 
 def test_cve_2015_7548_a_guest_writes_a_header_into_its_raw_volume(cloud, tokens, tmp_path):
@@ -205,4 +205,4 @@ def test_cve_2015_5162_qemu_img_runs_under_limits(tmp_path, monkeypatch):
 
 
 def test_every_format_given_to_qemu_is_one_we_chose():
-    assert {qemu for _, qemu in inspection.FORMATS.values()} == {"raw", "qcow2"}
+    assert set(qemuimg.FORMATS.values()) == {"raw", "qcow2"}

@@ -6,9 +6,9 @@ from typing import Any
 
 import falcon
 
-from minova.common import errors
+from minova.common import errors, image_format
 from minova.common.wsgi import Route
-from minova.companions.volume import inspection, states
+from minova.companions.volume import qemuimg, states
 from minova.companions.volume.api import listing, schemas
 from minova.companions.volume.api.access import Access
 from minova.companions.volume.api.versions import at_least, require
@@ -236,11 +236,7 @@ class Volumes:
             ) from None
         if image["status"] != "active":
             raise errors.Invalid(f"Image {image_id} is not active but {image['status']}.")
-        if image["disk_format"] not in inspection.FORMATS:
-            known = ", ".join(sorted(inspection.FORMATS))
-            raise errors.Invalid(
-                f"Image {image_id} is {image['disk_format']}; volumes can be made of {known}."
-            )
+        image_format.require(image["disk_format"], f"Image {image_id}", qemuimg.FORMATS)
         needed = max(image.get("size") or 0, image.get("virtual_size") or 0)
         size_gb = max(-(-needed // GIB), image.get("min_disk") or 0)
         properties = {key: str(value) for key, value in image.items() if key not in _NOT_PROPERTIES}
