@@ -7,6 +7,8 @@ from typing import Any
 from minova.model import steps
 from minova.xray.record import SpanRecord
 
+# Every try to place a launch begins with step 6 and has its host with step 7.
+FIRST_REPEATED, PLACED = 6, 7
 OK, FAILED, UNFINISHED, NOT_REACHED = "ok", "failed", "unfinished", "not reached"
 
 
@@ -45,12 +47,25 @@ class StepView:
 
 
 def view(spans: list[SpanRecord]) -> list[StepView]:
-    """All seventeen steps; of a step done several times, the last."""
-    last: dict[int, SpanRecord] = {}
+    """All seventeen steps; of a launch tried on several hosts, the last try.
+
+    A try for which no host was left tells nothing the one before it does not.
+    """
+    before: list[SpanRecord] = []
+    tries: list[list[SpanRecord]] = [[]]
     for span in spans:
-        if span.step is not None:
-            last[span.step] = span
+        if span.step == FIRST_REPEATED:
+            tries.append([])
+        (before if (span.step or 0) < FIRST_REPEATED else tries[-1]).append(span)
+    while len(tries) > 2 and not _was_placed(tries[-1]) and _was_placed(tries[-2]):
+        tries.pop()
+    last = {span.step: span for span in [*before, *tries[-1]] if span.step is not None}
     return [_view_of(step, last.get(step.number)) for step in steps.LAUNCH]
+
+
+def _was_placed(spans: list[SpanRecord]) -> bool:
+    """Whether a host was found; a try that is still looking counts as one that finds."""
+    return not any(span.step == PLACED and span.end is not None and not span.ok for span in spans)
 
 
 def _view_of(step: steps.Step, span: SpanRecord | None) -> StepView:

@@ -82,6 +82,21 @@ def test_of_a_step_done_twice_the_last_is_shown() -> None:
     assert launch.view([first, second])[12].status == launch.OK
 
 
+def test_of_a_launch_tried_again_only_the_last_try_is_shown() -> None:
+    first = [a_span(n, ok=n != 12) for n in (2, 6, 7, 8, 12)]
+    again = [a_span(n, span_id=f"{n:x}" * 16, start=90_000_000 + n) for n in (6, 7, 8)]
+    views = launch.view([*first, *again])
+    assert [view.status for view in views[5:8]] == [launch.OK] * 3
+    assert views[11].status == launch.NOT_REACHED
+
+
+def test_a_try_that_found_no_other_host_does_not_hide_what_failed() -> None:
+    first = [a_span(n, ok=n != 12, reason="the disk is full") for n in (2, 6, 7, 8, 12)]
+    again = [a_span(n, span_id=f"{n:x}" * 16, start=90_000_000 + n, ok=False) for n in (6, 7)]
+    views = launch.view([*first, *again])
+    assert [view.number for view in views if view.status == launch.FAILED] == [12]
+
+
 def test_the_failing_step_is_shown_with_its_reason(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
