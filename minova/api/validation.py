@@ -142,7 +142,12 @@ def _explain(error: ValidationError) -> str:
         return _explain(best)
     if error.validator == "additionalProperties":
         schema: Any = error.schema
-        names = set(error.instance) - set(schema.get("properties", ()))  # type: ignore[arg-type]
+        known = [re.compile(pattern) for pattern in schema.get("patternProperties", ())]
+        names = {
+            name
+            for name in set(error.instance) - set(schema.get("properties", ()))  # type: ignore[arg-type]
+            if not any(pattern.search(name) for pattern in known)
+        }
         shown = ", ".join(repr(str(n)[:64]) for n in sorted(names)[:5])
         return f"Additional properties are not allowed: {shown}. Leave them out."
     if error.validator == "required":
