@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -90,6 +91,13 @@ class Nova:
                 return dict(server)
             time.sleep(0.05)
         raise AssertionError(f"server {server_id} does not settle: {server}")
+
+    def until(self, condition: Callable[[], Any], what: str) -> None:
+        """Wait until `condition` holds; `what` it says, for the error."""
+        deadline = time.monotonic() + DEADLINE
+        while not condition():
+            assert time.monotonic() < deadline, f"not within {DEADLINE} s: {what}"
+            time.sleep(0.05)
 
     def act(self, server_id: str, action: str, value: Any = None, **options: Any) -> Any:
         return self.call("POST", f"/servers/{server_id}/action", {action: value}, **options)
