@@ -23,6 +23,17 @@ from minova.common import context, errors, tracing, wire
 
 LOG = logging.getLogger(__name__)
 _REMOTE_ERRORS = ["minova.common.errors"]
+# How often a message is tried on a broker that is away: a caller is never stuck for longer than
+# a few seconds, because the truth is in the DB and somebody there asks again.
+_RETRIES = 2
+# oslo.messaging's own defaults wait up to 30 s before they look for a broker that is back.
+_RABBIT = {
+    "rabbit_retry_interval": 1,
+    "rabbit_retry_backoff": 1,
+    "rabbit_interval_max": 1,
+    "kombu_reconnect_delay": 0.1,
+    "heartbeat_timeout_threshold": 15,
+}
 _lock = threading.Lock()
 _transport: Any = None
 
@@ -41,6 +52,9 @@ def transport() -> Any:
             _transport = oslo_messaging.get_rpc_transport(
                 cfg.CONF, allowed_remote_exmods=_REMOTE_ERRORS
             )
+            if "oslo_messaging_rabbit" in cfg.CONF:
+                for option, value in _RABBIT.items():
+                    cfg.CONF.set_default(option, value, "oslo_messaging_rabbit")
         return _transport
 
 
@@ -82,8 +96,9 @@ class Client:
 
     `call` raises the remote's domain error, `errors.Timeout` when nobody
     answered within `timeout` seconds, or `oslo_messaging.RemoteError` for a
-    bug over there. `cast` returns at once and promises nothing: whoever casts
-    keeps the truth in the DB. A client outlives `cleanup`.
+    bug over there. `cast` promises nothing: whoever casts keeps the truth in
+    the DB. Both raise `errors.Unavailable` when the broker is away for longer
+    than a few seconds. A client outlives `cleanup`.
     """
 
     def __init__(self, topic: str, version: str) -> None:
@@ -114,6 +129,8 @@ class Client:
                 raise errors.Timeout(
                     what=f"The {self._topic} service's {method}", seconds=int(timeout)
                 ) from None
+            except oslo_messaging.MessageDeliveryFailure as error:
+                raise _no_broker() from error
 
     def cast(
         self, ctxt: context.RequestContext, method: str, *, server: str | None = None, **kwargs: Any
@@ -124,24 +141,34 @@ class Client:
         ):
             client = self._client()
             caller = client if server is None else client.prepare(server=server)
-            caller.cast(ctxt, method, **kwargs)
+            try:
+                caller.cast(ctxt, method, **kwargs)
+            except oslo_messaging.MessageDeliveryFailure as error:
+                raise _no_broker() from error
 
     def fanout(self, ctxt: context.RequestContext, method: str, **kwargs: Any) -> None:
         """Cast to every server that listens to the topic now."""
         with tracing.span(
             f"fanout {self._topic}.{method}", kind=SpanKind.PRODUCER, transport="RPC fanout"
         ):
-            self._client().prepare(fanout=True).cast(ctxt, method, **kwargs)
+            try:
+                self._client().prepare(fanout=True).cast(ctxt, method, **kwargs)
+            except oslo_messaging.MessageDeliveryFailure as error:
+                raise _no_broker() from error
 
     def _client(self) -> Any:
         bus = transport()
         known_bus, client = self._prepared
         if known_bus is not bus:
             client = oslo_messaging.get_rpc_client(
-                bus, self._target, serializer=ContextSerializer()
+                bus, self._target, serializer=ContextSerializer(), retry=_RETRIES
             )
             self._prepared = (bus, client)
         return client
+
+
+def _no_broker() -> errors.Unavailable:
+    return errors.Unavailable(service="The message broker")
 
 
 class _TracedDispatcher(oslo_messaging.RPCDispatcher):

@@ -20,15 +20,20 @@ TOPIC = "conductor"
 VERSION = "1.0"
 
 # A broker that restarts loses the call in flight. Every method a compute
-# calls may be repeated, so it asks again, for about as long as a broker
-# needs to come back.
-_again = tenacity.retry(
-    retry=tenacity.retry_if_exception_type(errors.Timeout),
-    wait=tenacity.wait_random(0.1, 0.5),
-    stop=tenacity.stop_after_attempt(4),
-    reraise=True,
-)
+# calls may be repeated, so it asks again, for about as long as a broker or a
+# conductor needs to come back; for what must not stay unsaid, longer.
 _CALL_SECONDS = 8
+_PATIENCE = 30
+_LONG_PATIENCE = 300
+
+
+def _asking(seconds: float) -> tenacity.Retrying:
+    return tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(errors.Unavailable),
+        wait=tenacity.wait_random(0.1, 0.5),
+        stop=tenacity.stop_after_delay(seconds),
+        reraise=True,
+    )
 
 
 class ConductorAPI:
@@ -45,9 +50,9 @@ class ConductorAPI:
         """Delete an instance that no host has. A cast."""
         self._client.cast(ctxt, "delete_unhosted", work_id=work_id)
 
-    def take_work(self, ctxt: RequestContext, work_id: str, owner: str) -> Work | None:
-        """Own the work, or None if another does (see db.work.take)."""
-        work: Work | None = self._call(ctxt, "take_work", work_id=work_id, owner=owner)
+    def take_work(self, ctxt: RequestContext, work_id: str, owner: str, host: str) -> Work | None:
+        """Own the work of `host`, or None if it is another's by now (see db.work.take)."""
+        work: Work | None = self._call(ctxt, "take_work", work_id=work_id, owner=owner, host=host)
         return work
 
     def renew_leases(self, ctxt: RequestContext, owner: str, ids: list[str]) -> None:
@@ -84,8 +89,12 @@ class ConductorAPI:
         )
 
     def finish(self, ctxt: RequestContext, work: Work, owner: str, **outcome: Any) -> None:
-        """The action succeeded (see db.states.finish)."""
-        self._call(ctxt, "finish", work=work, owner=owner, outcome=outcome)
+        """The action succeeded (see db.states.finish).
+
+        Asks for minutes if need be. After errors.Unavailable, nobody knows
+        whether it is written: what was done must stay as it is.
+        """
+        self._call(ctxt, "finish", patience=_LONG_PATIENCE, work=work, owner=owner, outcome=outcome)
 
     def fail(self, ctxt: RequestContext, work: Work, owner: str, **outcome: Any) -> None:
         """The action failed (see db.states.fail)."""
@@ -153,6 +162,7 @@ class ConductorAPI:
             ctxt, "power_state_changed", uuid=uuid, power_state=power_state, vm_state=vm_state
         )
 
-    @_again
-    def _call(self, ctxt: RequestContext, method: str, **kwargs: Any) -> Any:
-        return self._client.call(ctxt, method, timeout=_CALL_SECONDS, **kwargs)
+    def _call(
+        self, ctxt: RequestContext, method: str, patience: float = _PATIENCE, **kwargs: Any
+    ) -> Any:
+        return _asking(patience)(self._client.call, ctxt, method, timeout=_CALL_SECONDS, **kwargs)
