@@ -41,6 +41,7 @@ class ComputeManager:
         self.owner = owner
         self._driver = driver
         self._conductor = conductor
+        self._host = host
         self._builder = Builder(driver, conductor, host, owner)
         self._actions = Actions(driver, conductor, self._builder, host, owner)
         self._busy = InFlight()
@@ -84,6 +85,12 @@ class ComputeManager:
         """Whether a build or an action of the instance runs here now."""
         return self._locks.is_held(instance_uuid)
 
+    @contextmanager
+    def alone_with(self, instance_uuid: str) -> Iterator[None]:
+        """No build and no action of the instance runs here during the block."""
+        with self._locks.hold(instance_uuid):
+            yield
+
     def stop(self) -> None:
         """Finish what runs, start nothing more."""
         self._builds.shutdown(wait=True, cancel_futures=True)
@@ -94,7 +101,7 @@ class ComputeManager:
             return None
         work = None
         try:
-            work = self._conductor.take_work(ctxt, work_id, self.owner)
+            work = self._conductor.take_work(ctxt, work_id, self.owner, self._host)
         finally:
             if work is None:
                 self._busy.discard(work_id)

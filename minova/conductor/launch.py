@@ -3,11 +3,15 @@
 The conductor owns the work while it is being scheduled. The scheduler's
 claim hands it to the chosen host in the same transaction, so at any moment
 exactly one process is responsible, and the DB says which.
+
+What fails frees what it has at the companions before its outcome is written:
+a crash in between leaves the work, and with it somebody who frees the rest.
 """
 
 import logging
 import uuid
 
+import oslo_messaging
 from oslo_config import cfg
 
 from minova.clients.network import NetworkClient
@@ -15,6 +19,7 @@ from minova.clients.volume import VolumeClient
 from minova.common import errors
 from minova.common.context import RequestContext
 from minova.common.inflight import InFlight
+from minova.conductor.rpcapi import ConductorAPI
 from minova.db import actions, allocations, instances, states, tables, work
 from minova.db.engine import Database, retried
 from minova.model import states as model_states
@@ -24,7 +29,8 @@ from minova.model.work import Work
 from minova.scheduler.rpcapi import SchedulerAPI
 
 LOG = logging.getLogger(__name__)
-MAX_SCHEDULER_TIMEOUTS = 5
+# Of a launch's `attempts`: each try counts twice, once asked for and once taken.
+MAX_TRIES = 6
 
 
 class Launcher:
@@ -37,6 +43,7 @@ class Launcher:
         self._db = db
         self.owner = f"nova-conductor@{host}/{uuid.uuid4()}"
         self._scheduler = SchedulerAPI()
+        self._conductor = ConductorAPI()
         self._busy = InFlight()
         self._network = NetworkClient()
         self._volume = VolumeClient()
@@ -52,22 +59,25 @@ class Launcher:
         Harmless when repeated: only one taker gets the work.
         """
         with self._busy.hold(work_id) as ours:
-            entry = self._take(work_id) if ours else None
-            if entry is not None and entry.stage == "schedule":
+            entry = self.take(work_id, "schedule") if ours else None
+            if entry is not None:
                 self._place(ctxt, entry)
 
-    def _take(self, work_id: str) -> Work | None:
-        return work.take(self._db, work_id, self.owner, cfg.CONF.conductor.lease_seconds)
+    def take(self, work_id: str, stage: str) -> Work | None:
+        """Own the work if it is free and at this stage."""
+        lease = cfg.CONF.conductor.lease_seconds
+        return work.take(self._db, work_id, self.owner, lease, stage=stage)
 
     def _place(self, ctxt: RequestContext, entry: Work) -> None:
         started = utcnow()
         try:
             self._scheduler.select_host(ctxt, entry, self.owner)
-        except errors.Timeout as error:
+        except (errors.Unavailable, oslo_messaging.MessagingException) as error:
             # Whether it was placed is in the DB; if not, recovery asks again.
-            LOG.warning("instance %s: %s", entry.instance_uuid, error.message)
-            if entry.attempts >= MAX_SCHEDULER_TIMEOUTS:
-                self._give_up(entry, f"The launch stopped at {steps.title(6)}: {error.message}")
+            reason = getattr(error, "message", None) or "the scheduler failed; see its log"
+            LOG.warning("instance %s: %s", entry.instance_uuid, reason)
+            if entry.attempts >= MAX_TRIES:
+                self._give_up(entry, f"The launch stopped at {steps.title(6)}: {reason}")
             else:
                 work.release(self._db, entry.id, self.owner)
         except errors.MinovaError as error:
@@ -86,7 +96,8 @@ class Launcher:
             return
         request = {**entry.request, "excluded": excluded, "failure": message, "details": details}
         if self._back_to_schedule(entry, owner, request):
-            self.launch(ctxt, entry.id)
+            # A cast: who asked must not wait for a scheduler.
+            self._conductor.launch(ctxt, entry.id)
 
     @retried
     def _back_to_schedule(self, entry: Work, owner: str, request: dict[str, object]) -> bool:
@@ -113,7 +124,7 @@ class Launcher:
                 entry.id,
                 stage="schedule",
                 host=None,
-                lease_seconds=cfg.CONF.conductor.lease_seconds,
+                lease_seconds=cfg.CONF.conductor.message_seconds,
                 request=request,
             )
             return True
@@ -125,7 +136,16 @@ class Launcher:
         self.fail(entry, self.owner, message, str(entry.request.get("details", "")))
 
     def fail(self, entry: Work, owner: str | None, message: str, details: str = "") -> None:
-        """End a launch in ERROR, its claim given back and what it had reserved freed."""
+        """End a launch in ERROR, its claim given back and what it had reserved freed.
+
+        What a companion that is away still holds is freed when the server is deleted.
+        """
+        try:
+            instance = instances.get(self._db, entry.instance_uuid)
+            if instance.task_state != model_states.DELETING:
+                self._free(instance)
+        except errors.MinovaError as error:
+            LOG.error("instance %s: cannot free all it had: %s", entry.instance_uuid, error.message)
         try:
             states.fail(
                 self._db, entry, owner, code=500, message=message, details=details, release=True
@@ -136,8 +156,8 @@ class Launcher:
     def delete_unhosted(self, ctxt: RequestContext, work_id: str) -> None:
         """Delete an instance that no host has: its ports, volumes and rows. Idempotent."""
         with self._busy.hold(work_id) as ours:
-            entry = self._take(work_id) if ours else None
-            if entry is not None and entry.stage == "conductor":
+            entry = self.take(work_id, "conductor") if ours else None
+            if entry is not None:
                 self._delete(entry)
 
     def delete_without_host(self, ctxt: RequestContext, entry: Work) -> None:
@@ -148,34 +168,48 @@ class Launcher:
                 entry.id,
                 stage="conductor",
                 host=None,
-                lease_seconds=cfg.CONF.conductor.lease_seconds,
+                lease_seconds=cfg.CONF.conductor.message_seconds,
+                expected="host",
             )
-        self.delete_unhosted(ctxt, entry.id)
+        self._conductor.delete_unhosted(ctxt, entry.id)
 
     def _delete(self, entry: Work) -> None:
         try:
             instance = instances.get(self._db, entry.instance_uuid)
-            self._free(instance)
-            states.finish(self._db, entry, self.owner, power_state=model_states.SHUTDOWN)
         except errors.NotFound:
+            states.fail(self._db, entry, self.owner, code=404, message="The server was gone.")
             return
+        try:
+            self._free(instance)
+            for device in instance.block_devices:
+                if device.is_volume and device.delete_on_termination and device.volume_id:
+                    self._volume.delete(device.volume_id)
+            states.finish(self._db, entry, self.owner, power_state=model_states.NOSTATE)
+        except errors.Unavailable as error:
+            LOG.warning("deleting instance %s: %s", entry.instance_uuid, error.message)
+            if entry.attempts >= MAX_TRIES:
+                self._cannot_delete(entry, error)
+            else:
+                work.release(self._db, entry.id, self.owner)
         except errors.MinovaError as error:
-            message = f"Deleting instance {entry.instance_uuid} failed: {error.message}"
-            states.fail(self._db, entry, self.owner, code=500, message=message)
+            self._cannot_delete(entry, error)
+
+    def _cannot_delete(self, entry: Work, error: errors.MinovaError) -> None:
+        message = f"Deleting instance {entry.instance_uuid} failed: {error.message}"
+        states.fail(self._db, entry, self.owner, code=500, message=message)
 
     def _free(self, instance: Instance) -> None:
-        """Give back what the companions hold for the instance."""
+        """Give back what the companions hold for the instance. Idempotent."""
         kept = {n.port_id for n in instance.requested_networks or [] if n.port_id}
+        kept |= {vif.port_id for vif in instance.vifs if not vif.created}
         for port in self._network.ports(device_id=instance.uuid):
             if port["id"] in kept:
                 self._network.unbind_port(port["id"])
             else:
                 self._network.delete_port(port["id"])
-        for device in instance.block_devices:
-            if device.attachment_id:
-                self._volume.detach(device.attachment_id)
-            if device.is_volume and device.delete_on_termination and device.volume_id:
-                self._volume.delete(device.volume_id)
+        if any(device.is_volume for device in instance.block_devices):
+            for attachment_id in self._volume.attachments(instance.uuid):
+                self._volume.detach(attachment_id)
 
     def _event(self, entry: Work, started: object, result: str, details: str | None) -> None:
         if entry.action_id is not None:

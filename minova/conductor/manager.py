@@ -48,8 +48,9 @@ class ConductorManager:
     def instance_get(self, ctxt: RequestContext, uuid: str) -> Instance:
         return instances.get(self._db, uuid)
 
-    def take_work(self, ctxt: RequestContext, work_id: str, owner: str) -> Work | None:
-        return work.take(self._db, work_id, owner, cfg.CONF.conductor.lease_seconds)
+    def take_work(self, ctxt: RequestContext, work_id: str, owner: str, host: str) -> Work | None:
+        lease = cfg.CONF.conductor.lease_seconds
+        return work.take(self._db, work_id, owner, lease, stage="host", host=host)
 
     def renew_leases(self, ctxt: RequestContext, owner: str, ids: list[str]) -> None:
         work.renew(self._db, owner, ids, cfg.CONF.conductor.lease_seconds)

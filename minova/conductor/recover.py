@@ -1,12 +1,16 @@
 """Recovery: what happens to work whose owner is gone.
 
 Every few seconds the conductor looks for leases that ran out. What can be
-done again is: a launch not yet placed is scheduled again, an action on a
-living host is cast to it again. What cannot is failed with a fault that
-names the step. Nothing stays in flight for ever.
+done again is asked for again: a launch not yet placed of a conductor, an
+action on a living host of that host. What cannot is failed with a fault
+that names the step. Nothing stays in flight for ever.
+
+The sweep only sends messages and writes rows, and never waits for anybody:
+one stuck launch must not keep the others from being recovered.
 """
 
 import logging
+import math
 from collections.abc import Callable
 
 from oslo_config import cfg
@@ -15,6 +19,7 @@ from minova.common import errors, tracing
 from minova.common.context import RequestContext
 from minova.compute.rpcapi import ComputeAPI
 from minova.conductor.launch import Launcher
+from minova.conductor.rpcapi import ConductorAPI
 from minova.db import hosts, instances, states, work
 from minova.db.engine import Database
 from minova.model import states as model_states
@@ -24,10 +29,10 @@ from minova.model.work import Work
 
 LOG = logging.getLogger(__name__)
 
-# How long the work of a host that says nothing waits for it to come back
-# after its lease ran out, and how often one piece of work changes hands.
+# How long a host may say nothing before its work is somebody else's; three
+# reports at least. And how often work is asked for and taken before it is given up.
 HOST_GRACE_SECONDS = 30
-MAX_TAKERS = 6
+MAX_ATTEMPTS = 8
 _DELETES = ("delete", "forceDelete")
 
 # The step a launch stood at, by its task_state.
@@ -47,10 +52,16 @@ class Recovery:
         self._db = db
         self._launcher = launcher
         self._compute = ComputeAPI()
+        self._conductor = ConductorAPI()
+        self._started = utcnow()
+        self._inherited = False
 
     def sweep(self) -> None:
         """Look once, and deal with each lease that ran out."""
-        self._launcher.renew()
+        if not self._inherited:
+            # What this host's last conductor was doing, nobody does any more.
+            work.forsake_earlier(self._db, self._launcher.owner)
+            self._inherited = True
         for entry in work.expired(self._db):
             try:
                 self._recover(entry)
@@ -68,7 +79,7 @@ class Recovery:
             entry.stage,
         )
         ctxt = RequestContext.from_wire(entry.context)
-        if entry.attempts >= MAX_TAKERS:
+        if entry.attempts >= MAX_ATTEMPTS:
             self._fail(entry, f"it was given up after {entry.attempts} attempts")
             return
         recover = _STAGES[entry.stage]
@@ -77,44 +88,57 @@ class Recovery:
             recover(self, ctxt, entry)
 
     def _schedule(self, ctxt: RequestContext, entry: Work) -> None:
-        self._launcher.launch(ctxt, entry.id)
+        if self._ask_again(entry):
+            self._conductor.launch(ctxt, entry.id)
 
-    def _conductor(self, ctxt: RequestContext, entry: Work) -> None:
-        self._launcher.delete_unhosted(ctxt, entry.id)
+    def _unhosted(self, ctxt: RequestContext, entry: Work) -> None:
+        if self._ask_again(entry):
+            self._conductor.delete_unhosted(ctxt, entry.id)
 
     def _host(self, ctxt: RequestContext, entry: Work) -> None:
-        """Cast to the host again if it lives; fail once it has been away for too long."""
+        """Cast to the host again if it lives; without it, once it has been away for too long."""
         host = entry.host or ""
-        service = next(iter(hosts.services(self._db, host=host, binary="nova-compute")), None)
-        silent = (utcnow() - entry.lease_until).total_seconds()
-        recent = 3 * cfg.CONF.compute.report_interval
-        if service is not None and service.is_up(recent) and silent < 2 * HOST_GRACE_SECONDS:
-            cast = self._compute.build if entry.action == "create" else self._compute.run
-            cast(ctxt, host, entry.id)
-        elif silent > HOST_GRACE_SECONDS and entry.action in _DELETES:
+        if self._silence(host) < max(HOST_GRACE_SECONDS, 3 * cfg.CONF.compute.report_interval):
+            if self._ask_again(entry):
+                cast = self._compute.build if entry.action == "create" else self._compute.run
+                cast(ctxt, host, entry.id)
+        elif entry.action in _DELETES:
             # The host removes what it has when it comes back; the server is gone now.
             self._launcher.delete_without_host(ctxt, entry)
-        elif silent > HOST_GRACE_SECONDS:
+        else:
             self._fail(entry, f"nova-compute on host {host} stopped and has not come back")
+
+    def _silence(self, host: str) -> float:
+        """Seconds since the host's nova-compute was heard, as far as somebody has listened."""
+        found = hosts.services(self._db, host=host, binary="nova-compute")
+        if not found or found[0].forced_down:
+            return math.inf
+        return (utcnow() - max(found[0].last_seen_at, self._started)).total_seconds()
+
+    def _ask_again(self, entry: Work) -> bool:
+        return work.ask_again(self._db, entry.id, cfg.CONF.conductor.message_seconds)
 
     def _fail(self, entry: Work, reason: str) -> None:
         """End the action with a fault; take it first, so that only one does."""
-        taken = work.take(
-            self._db, entry.id, self._launcher.owner, cfg.CONF.conductor.lease_seconds
-        )
+        taken = self._launcher.take(entry.id, entry.stage)
         if taken is None:
             return
-        if entry.action == "create":
-            instance = instances.get(self._db, entry.instance_uuid)
-            at = steps.title(_STEP_AT.get(instance.task_state, 8))
-            message = f"The launch stopped at {at}: {reason}. Delete the server and try again."
-        else:
+        owner = self._launcher.owner
+        if entry.action != "create":
             message = f"{entry.action} did not finish: {reason}."
-        states.fail(self._db, taken, self._launcher.owner, code=500, message=message)
+            states.fail(self._db, taken, owner, code=500, message=message)
+            return
+        try:
+            task = instances.get(self._db, entry.instance_uuid).task_state
+        except errors.NotFound:
+            task = None
+        at = steps.title(5 if entry.stage == "schedule" else _STEP_AT.get(task, 8))
+        message = f"The launch stopped at {at}: {reason}. Delete the server and try again."
+        self._launcher.fail(taken, owner, message)
 
 
 _STAGES: dict[str, Callable[[Recovery, RequestContext, Work], None]] = {
     "schedule": Recovery._schedule,
-    "conductor": Recovery._conductor,
+    "conductor": Recovery._unhosted,
     "host": Recovery._host,
 }

@@ -25,6 +25,7 @@ def services() -> list[Service]:
     incarnation = str(uuid.uuid4())
     return [
         RpcService(lambda: rpc.serve(BINARY, TOPIC, conf.host, [manager])),
+        Periodic(BINARY, "conductor-leases", conf.conductor.lease_seconds / 3, launcher.renew),
         Periodic(
             BINARY, "recovery", conf.conductor.recovery_interval, Recovery(db, launcher).sweep
         ),

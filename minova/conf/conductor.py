@@ -12,8 +12,15 @@ OPTIONS = {
             "a third of it; when it runs out, another takes the work up or fails it.",
         ),
         cfg.IntOpt(
+            "message_seconds",
+            default=4,
+            min=1,
+            help="How long a message may be on its way to whoever is to take the work, before "
+            "recovery sends another. Repeated messages do no harm, but cost time under load.",
+        ),
+        cfg.IntOpt(
             "recovery_interval",
-            default=3,
+            default=2,
             min=1,
             help="Seconds between two looks for work whose lease ran out.",
         ),

@@ -20,7 +20,7 @@ _AMOUNTS = ("vcpus", "memory_mb", "disk_gb")
 
 @retried
 def claim(
-    db: Database, instance: Instance, entry: Work, host: str, node: str, lease_seconds: float
+    db: Database, instance: Instance, entry: Work, host: str, node: str, message_seconds: float
 ) -> bool:
     """Take the flavor's share of `host` for a launch, and hand the work to its compute.
 
@@ -29,15 +29,8 @@ def claim(
     """
     try:
         with db.transaction() as connection:
-            # First of all, so that of two schedulers one waits here and then sees it is late.
-            ours = work.hand_over(
-                connection,
-                entry.id,
-                stage="host",
-                host=host,
-                lease_seconds=lease_seconds,
-                expected="schedule",
-            )
+            # The instance first, as everywhere: so nobody waits for the other's second lock. Of two
+            # schedulers one waits here, and sees at the work that it is late.
             placed = connection.execute(
                 _instances.update()
                 .where(
@@ -47,7 +40,14 @@ def claim(
                 )
                 .values(host=host, node=node, updated_at=utcnow())
             )
-            if not ours or not placed.rowcount:
+            if not placed.rowcount or not work.hand_over(
+                connection,
+                entry.id,
+                stage="host",
+                host=host,
+                lease_seconds=message_seconds,
+                expected="schedule",
+            ):
                 raise _Refused
             _take(connection, instance.uuid, instance.flavor, host)
     except _Refused:

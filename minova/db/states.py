@@ -53,17 +53,20 @@ def begin(
         )
         if refusal:
             raise errors.Conflict(refusal)
-        if row.tasks:
-            swapped = connection.execute(
-                _instances.update()
-                .where(_unchanged(instance))
-                .values(task_state=row.tasks[0], updated_at=utcnow())
+        # Also for an action that leaves the state alone: it must not begin beside a delete.
+        task = row.tasks[0] if row.tasks else instance.task_state
+        swapped = connection.execute(
+            _instances.update()
+            .where(_unchanged(instance))
+            .values(task_state=task, updated_at=utcnow())
+        )
+        if not swapped.rowcount:
+            raise errors.Conflict(
+                f"Cannot '{word or action}' instance {uuid}: another action began at the "
+                "same time. Try again."
             )
-            if not swapped.rowcount:
-                raise errors.Conflict(
-                    f"Cannot '{word or action}' instance {uuid}: another action began at the "
-                    "same time. Try again."
-                )
+        if row.success == states.DELETED:
+            _end_others(connection, uuid)
         action_id = actions.start(connection, ctxt, uuid, action)
         return work.add(
             connection,
@@ -78,10 +81,17 @@ def begin(
         )
 
 
+def _end_others(connection: sa.Connection, uuid: str) -> None:
+    """From a delete on, nothing else in flight may move the instance: it loses its work."""
+    for action_id in work.end_all(connection, uuid):
+        actions.finish(connection, action_id, "The server was deleted.")
+
+
 def _unchanged(instance: Instance) -> sa.ColumnElement[bool]:
     task = _instances.c.task_state
     return sa.and_(
         _instances.c.uuid == instance.uuid,
+        _instances.c.deleted_at.is_(None),
         _instances.c.vm_state == instance.vm_state,
         task.is_(None) if instance.task_state is None else task == instance.task_state,
         _instances.c.host.is_(None)
@@ -142,7 +152,9 @@ def finish(
         if after == states.DELETED:
             changes.update(deleted_at=utcnow(), terminated_at=utcnow())
             allocations.release(connection, entry.instance_uuid)
-        query = _instances.update().where(_instances.c.uuid == entry.instance_uuid)
+        query = _instances.update().where(
+            _instances.c.uuid == entry.instance_uuid, _instances.c.deleted_at.is_(None)
+        )
         if expected is not None:
             column = _instances.c.task_state
             query = query.where(
@@ -193,7 +205,9 @@ def fail(
         if release:
             changes.update(host=None, node=None)
             allocations.release(connection, entry.instance_uuid)
-        query = _instances.update().where(_instances.c.uuid == entry.instance_uuid)
+        query = _instances.update().where(
+            _instances.c.uuid == entry.instance_uuid, _instances.c.deleted_at.is_(None)
+        )
         if entry.action not in ("delete", "forceDelete"):
             column = _instances.c.task_state
             query = query.where(sa.or_(column.is_(None), column != states.DELETING))

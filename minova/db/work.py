@@ -63,20 +63,29 @@ def add(
 
 
 @retried
-def take(db: Database, work_id: str, owner: str, lease_seconds: float) -> Work | None:
+def take(
+    db: Database,
+    work_id: str,
+    owner: str,
+    lease_seconds: float,
+    *,
+    stage: str | None = None,
+    host: str | None = None,
+) -> Work | None:
     """Own the work, if nobody else does or the other's lease ran out; else None.
 
-    An earlier incarnation of the same service on the same host is dead for
-    sure, so its work is free at once. Taking again what one owns renews the
-    lease. Each change of owner counts as an attempt.
+    With `stage` and `host`, only work that stands there: a message may be
+    late, and the work meanwhile another's. An earlier incarnation of the same
+    service on the same host is dead for sure, so its work is free at once.
+    Taking again what one owns renews the lease. Each change of owner counts
+    as an attempt.
     """
     now = utcnow()
-    service = owner.split("/")[0]
-    free = sa.or_(
-        _work.c.owner.is_(None),
-        _work.c.owner.startswith(f"{service}/", autoescape=True),
-        _work.c.lease_until < now,
-    )
+    free = sa.or_(_work.c.owner.is_(None), _of_service(owner), _work.c.lease_until < now)
+    if stage is not None:
+        free = sa.and_(free, _work.c.stage == stage)
+    if host is not None:
+        free = sa.and_(free, _work.c.host == host)
     again = sa.case((_work.c.owner == owner, _work.c.attempts), else_=_work.c.attempts + 1)
     with db.transaction() as connection:
         taken = connection.execute(
@@ -116,6 +125,41 @@ def release(db: Database, work_id: str, owner: str) -> None:
             _work.update()
             .where(_work.c.id == work_id, _work.c.owner == owner)
             .values(owner=None, lease_until=utcnow())
+        )
+
+
+@retried
+def forsake_earlier(db: Database, owner: str) -> int:
+    """End the leases of `owner`'s earlier incarnations, which are dead; how many those were."""
+    with db.transaction() as connection:
+        return connection.execute(
+            _work.update()
+            .where(_of_service(owner), _work.c.owner != owner)
+            .values(owner=None, lease_until=utcnow())
+        ).rowcount
+
+
+def _of_service(owner: str) -> sa.ColumnElement[bool]:
+    return _work.c.owner.startswith(owner.split("/")[0] + "/", autoescape=True)
+
+
+@retried
+def ask_again(db: Database, work_id: str, message_seconds: float) -> bool:
+    """Give a new message `message_seconds` to reach whoever takes the work; counts as an attempt.
+
+    False if the work is not waiting any more, or another has just asked.
+    """
+    now = utcnow()
+    with db.transaction() as connection:
+        return bool(
+            connection.execute(
+                _work.update()
+                .where(_work.c.id == work_id, _work.c.lease_until < now)
+                .values(
+                    attempts=_work.c.attempts + 1,
+                    lease_until=now + dt.timedelta(seconds=message_seconds),
+                )
+            ).rowcount
         )
 
 
@@ -165,9 +209,13 @@ def end(connection: sa.Connection, work_id: str) -> None:
     connection.execute(_work.delete().where(_work.c.id == work_id))
 
 
-def end_all(connection: sa.Connection, instance_uuid: str) -> None:
-    """Forget everything in flight for an instance that is gone."""
-    connection.execute(_work.delete().where(_work.c.instance_uuid == instance_uuid))
+def end_all(connection: sa.Connection, instance_uuid: str) -> list[int]:
+    """Forget everything in flight for an instance; the ids of its actions."""
+    mine = _work.c.instance_uuid == instance_uuid
+    found = connection.execute(sa.select(_work.c.action_id).where(mine)).scalars().all()
+    if found:
+        connection.execute(_work.delete().where(mine))
+    return [action_id for action_id in found if action_id is not None]
 
 
 def expired(db: Database) -> list[Work]:

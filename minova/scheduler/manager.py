@@ -73,7 +73,7 @@ class SchedulerManager:
             work,
             candidate.host,
             candidate.node.hypervisor_hostname,
-            cfg.CONF.conductor.lease_seconds,
+            cfg.CONF.conductor.message_seconds,
         )
 
 
