@@ -46,6 +46,11 @@ class VolumeClient:
         """End the attachment and its export. Idempotent."""
         self._rest.delete(f"/attachments/{attachment_id}")
 
+    def attachments(self, instance_uuid: str) -> dict[str, str]:
+        """What an instance has reserved or attached: attachment id -> volume id."""
+        body = self._rest.get("/attachments", instance_id=instance_uuid, all_tenants=1)
+        return {entry["id"]: entry["volume_id"] for entry in body["attachments"]}
+
     def delete(self, volume_id: str) -> None:
         """Delete a volume that nothing uses. Idempotent."""
         self._rest.delete(f"/volumes/{volume_id}")

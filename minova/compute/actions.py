@@ -49,12 +49,15 @@ class Actions:
                 raise errors.NotSupported(feature=f"The action {work.action}")
             instance = self._conductor.instance_get(ctxt, work.instance_uuid)
             outcome = act(self, ctxt, instance, work)
-            self._event(ctxt, work, started, "Success", None)
-            self._conductor.finish(ctxt, work, self._owner, **outcome)
-        except errors.NotFound:
-            LOG.info("instance %s is gone; %s has nothing to do", work.instance_uuid, work.action)
         except Exception as error:
             self._failed(ctxt, work, started, error)
+            return
+        self._event(ctxt, work, started, "Success", None)
+        try:
+            self._conductor.finish(ctxt, work, self._owner, **outcome)
+        except errors.MinovaError as lost:
+            # It is done; if that is not written, recovery has it done again.
+            LOG.error("instance %s: cannot report: %s", work.instance_uuid, lost.message)
 
     def _failed(self, ctxt: RequestContext, work: Work, started: Any, error: Exception) -> None:
         reason = getattr(error, "message", None) or "an unexpected error; see nova-compute's log"
@@ -80,6 +83,9 @@ class Actions:
         for device in instance.block_devices:
             if device.is_volume:
                 self._let_go(ctxt, device)
+        if any(device.is_volume for device in instance.block_devices):
+            for attachment_id in self._volumes.attachments(instance.uuid):
+                self._volumes.detach(attachment_id)
         self._builder.free_network(instance)
         return {"power_state": states.NOSTATE, "vifs": []}
 

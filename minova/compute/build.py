@@ -40,6 +40,10 @@ from minova.virt.driver import Driver, GuestFiles
 LOG = logging.getLogger(__name__)
 
 
+class OutcomeUnknown(errors.Unavailable):
+    """The guest runs, and nobody answers whether the DB knows: nothing may be undone."""
+
+
 class Cancelled(errors.Conflict):
     """The instance is being deleted; the build has nothing to report."""
 
@@ -77,7 +81,9 @@ class Builder:
         try:
             with Undo() as undo:
                 self._walk(ctxt, work, walk, undo, cancelled)
-                undo.clear()
+        except OutcomeUnknown as error:
+            # If it is not written, recovery has this host build it anew.
+            LOG.error("instance %s: %s", work.instance_uuid, error.message)
         except errors.Conflict as error:
             if not self._gone(ctxt, work):
                 self._failed(ctxt, work, walk, started, error)
@@ -114,6 +120,11 @@ class Builder:
         self._driver.spawn(instance, image, vifs, devices, self._config_drive(instance, vifs))
         with walk.step(17):
             self._complete(devices)
+            self._finish(ctxt, work, instance, undo)
+        undo.clear()
+
+    def _finish(self, ctxt: RequestContext, work: Work, instance: Instance, undo: Undo) -> None:
+        try:
             self._conductor.finish(
                 ctxt,
                 work,
@@ -124,6 +135,9 @@ class Builder:
                 availability_zone=instance.requested_zone or cfg.CONF.api.default_availability_zone,
                 progress=100,
             )
+        except errors.Unavailable as error:
+            undo.clear()
+            raise OutcomeUnknown(f"cannot say that it is active: {error.message}") from error
 
     def _clear_earlier_attempt(self, instance: Instance, work: Work) -> None:
         """A build taken up after a crash starts from nothing."""
@@ -157,11 +171,17 @@ class Builder:
             return self._networks.bind_port(instance, wanted.port_id, self._host, wanted.tag)
         if wanted.network_id is None:
             raise errors.Invalid("The launch names neither a network nor a port.")
-        vif = self._networks.create_port(
+        # Not by the port's id: the request may fail and its port be there all the same.
+        undo.push(self._delete_ports_here, instance)
+        return self._networks.create_port(
             instance, wanted.network_id, self._host, fixed_ip=wanted.fixed_ip, tag=wanted.tag
         )
-        undo.push(self._networks.delete_port, vif.port_id)
-        return vif
+
+    def _delete_ports_here(self, instance: Instance) -> None:
+        given = {n.port_id for n in instance.requested_networks or [] if n.port_id}
+        for port in self._networks.ports(device_id=instance.uuid):
+            if port["id"] not in given and port.get("binding:host_id") == self._host:
+                self._networks.delete_port(port["id"])
 
     def free_network(self, instance: Instance) -> None:
         """Delete the ports a launch made, and let go of those it was given. Idempotent."""
@@ -179,16 +199,13 @@ class Builder:
         connected = []
         for device in instance.block_devices:
             if device.is_volume:
+                if device.attachment_id is not None:
+                    undo.push(self._volumes.detach, device.attachment_id)
                 device = connect_volume(self._volumes, device, instance, self._host)
-                undo.push(self._disconnect, ctxt, device)
+                undo.push(self._volumes.detach, str(device.attachment_id))
                 self._conductor.save_device(ctxt, device)
             connected.append(device)
         return connected
-
-    def _disconnect(self, ctxt: RequestContext, device: BlockDevice) -> None:
-        """End the export, and reserve the volume again for the next attempt."""
-        if device.attachment_id is not None:
-            self._volumes.detach(device.attachment_id)
 
     def _complete(self, devices: list[BlockDevice]) -> None:
         for device in devices:
@@ -255,7 +272,8 @@ def connect_volume(
 ) -> BlockDevice:
     """Have the volume exported to this host: the device with its connection_info.
 
-    Reserves the volume again when an earlier attempt has let go of it.
+    Reserves the volume again when an earlier attempt has let go of it, and
+    finds the reservation of one that died before it could write it down.
     """
     if device.volume_id is None:
         raise errors.Invalid(f"Block device {device.id} names no volume.")
@@ -267,7 +285,8 @@ def connect_volume(
         except errors.NotFound:
             attachment = None
     if attachment is None:
-        attachment = volumes.reserve(device.volume_id, instance.uuid)
+        held = {volume: one for one, volume in volumes.attachments(instance.uuid).items()}
+        attachment = held.get(device.volume_id) or volumes.reserve(device.volume_id, instance.uuid)
         info = volumes.connect(attachment, host, device.device_name)
     return replace(device, attachment_id=attachment, connection_info=info)
 

@@ -6,6 +6,7 @@ import uuid
 
 import tenacity
 from oslo_config import cfg
+from oslo_messaging import MessagingException
 
 from minova import virt
 from minova.common import context, errors, rpc
@@ -73,7 +74,7 @@ class ComputeService:
         """Report, reconcile, then take messages: in this order, so that nothing comes too early."""
         context.set_service(BINARY)
         waiting = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(errors.MinovaError),
+            retry=tenacity.retry_if_exception_type((errors.MinovaError, MessagingException)),
             wait=tenacity.wait_random(0.2, 1),
             stop=tenacity.stop_when_event_set(self._stopping),
             reraise=True,
@@ -83,8 +84,8 @@ class ComputeService:
             self._periodics[0].start()
             waiting(self._reconciler.at_start)
             self._rpc.start()
-        except errors.MinovaError as error:
-            LOG.info("stopped before the conductor answered: %s", error.message)
+        except (errors.MinovaError, MessagingException) as error:
+            LOG.info("stopped before the conductor answered: %s", error)
             return
         for periodic in self._periodics[1:]:
             periodic.start()
