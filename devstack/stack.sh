@@ -39,7 +39,7 @@ done
 
 check_profile() {
     local former
-    former=$(cat "$CONFIG_PATH/stacked" 2>/dev/null || echo "$PROFILE")
+    former=$(cat "$CONFIG_PATH/stacked" 2>/dev/null) || former=$PROFILE
     [[ $former == "$PROFILE" ]] ||
         die "this host runs the $former profile; run ./devstack/unstack.sh --purge first, or stack.sh --profile $former"
 }
@@ -80,6 +80,13 @@ set_up_databases() {
     fi
 }
 
+keep_settings() {
+    local name
+    # shellcheck disable=SC2016  # expanded when it is read
+    for name in "${SETTINGS[@]}"; do printf ': "${%s:=%q}"\n' "$name" "${!name}"; done >"$CONFIG_PATH/settings"
+    echo "$PROFILE" >"$CONFIG_PATH/stacked"
+}
+
 contents() { "$VENV/bin/python" "$TOP/devstack/contents.py" "$@"; }
 
 main() {
@@ -99,7 +106,7 @@ main() {
     export VOLUME_PORT IMAGE_PORT NETWORK_PORT PRIVATE_CIDR PRIVATE_MTU VIRT_TYPE
     stage "user and folders" make_user_and_folders
     stage "configuration" write_config
-    echo "$PROFILE" >"$CONFIG_PATH/stacked"
+    keep_settings
     stage "libvirt" start_libvirt
     stage "databases" set_up_databases
     stage "services" start_services

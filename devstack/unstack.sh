@@ -10,7 +10,6 @@ case ${1:-} in
     *) echo "Usage: unstack.sh [--purge]   (--purge: also guests, data and configuration)" >&2 && exit 2 ;;
 esac
 source "$TOP/devstack/settings"
-[[ ! -e $CONFIG_PATH/stacked ]] || PROFILE=$(cat "$CONFIG_PATH/stacked")
 for file in progress packages services full; do
     # shellcheck source=/dev/null
     source "$TOP/devstack/lib/$file.sh"
