@@ -8,35 +8,10 @@ import ipaddress
 from typing import Any
 
 from minova.companions.network import errors
+from minova.companions.network.protocols import NUMBERS, WITH_PORTS
 
 Row = dict[str, Any]
 
-# Protocol names of Neutron's API and their IANA numbers.
-PROTOCOLS = {
-    "ah": 51,
-    "dccp": 33,
-    "egp": 8,
-    "esp": 50,
-    "gre": 47,
-    "icmp": 1,
-    "icmpv6": 58,
-    "igmp": 2,
-    "ipip": 4,
-    "ipv6-encap": 41,
-    "ipv6-frag": 44,
-    "ipv6-icmp": 58,
-    "ipv6-nonxt": 59,
-    "ipv6-opts": 60,
-    "ipv6-route": 43,
-    "ospf": 89,
-    "pgm": 113,
-    "rsvp": 46,
-    "sctp": 132,
-    "tcp": 6,
-    "udp": 17,
-    "udplite": 136,
-    "vrrp": 112,
-}
 # What agents are told: a name where nftables has matches of its own, else the number.
 _WIRE_NAMES = {
     1: "icmp",
@@ -47,9 +22,8 @@ _WIRE_NAMES = {
     132: "sctp",
     136: "udplite",
 }
-_WITH_PORTS = (6, 17, 33, 132, 136)
 _ICMP = (1, 58)
-_ONLY_IPV6 = tuple(name for name in PROTOCOLS if "v6" in name)
+_ONLY_IPV6 = tuple(name for name in NUMBERS if "v6" in name)
 
 
 def normalized(rule: Row) -> Row:
@@ -79,7 +53,7 @@ def number_of(protocol: str | None) -> int | None:
     """The IANA number of a stored protocol; None is any."""
     if protocol is None:
         return None
-    return PROTOCOLS[protocol] if protocol in PROTOCOLS else int(protocol)
+    return NUMBERS[protocol] if protocol in NUMBERS else int(protocol)
 
 
 def wire_protocol(protocol: str | None, ethertype: str) -> str | None:
@@ -105,7 +79,7 @@ def _protocol(given: Any) -> str | None:
     text = str(given).strip().lower()
     if text in ("any", "", "-1"):
         return None
-    if text in PROTOCOLS:
+    if text in NUMBERS:
         return text
     if text.isascii() and text.isdigit() and len(text) <= 3 and int(text) <= 255:
         return str(int(text))
@@ -122,7 +96,7 @@ def _check_ports(
     if number in _ICMP:
         _check_icmp(low, high)
         return
-    if number not in _WITH_PORTS:
+    if number not in WITH_PORTS:
         allowed = "tcp, udp, udplite, sctp, dccp, icmp"
         raise errors.SecurityGroupInvalidProtocolForPort(protocol=protocol, allowed=allowed)
     for port in (low, high):

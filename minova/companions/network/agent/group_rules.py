@@ -10,35 +10,9 @@ from typing import Any
 
 from minova.companions.network.agent import nft
 from minova.companions.network.agent.nft import Json
+from minova.companions.network.protocols import NUMBERS, WITH_PORTS
 from minova.companions.network.wire import Rule
 
-# Protocol names of the Network API -> IANA numbers.
-PROTOCOLS = {
-    "ah": 51,
-    "dccp": 33,
-    "egp": 8,
-    "esp": 50,
-    "gre": 47,
-    "icmp": 1,
-    "icmpv6": 58,
-    "igmp": 2,
-    "ipip": 4,
-    "ipv6-encap": 41,
-    "ipv6-frag": 44,
-    "ipv6-icmp": 58,
-    "ipv6-nonxt": 59,
-    "ipv6-opts": 60,
-    "ipv6-route": 43,
-    "ospf": 89,
-    "pgm": 113,
-    "rsvp": 46,
-    "sctp": 132,
-    "tcp": 6,
-    "udp": 17,
-    "udplite": 136,
-    "vrrp": 112,
-}
-WITH_PORTS = {6, 17, 33, 132, 136}
 ICMP = {"IPv4": (1, "icmp"), "IPv6": (58, "icmpv6")}
 FAMILIES = {"IPv4": ("ipv4", "ip", 4), "IPv6": ("ipv6", "ip6", 6)}
 REMOTE_FIELD = {"ingress": "saddr", "egress": "daddr"}
@@ -80,7 +54,7 @@ def protocol_number(rule: Rule) -> int | None:
     name = rule.protocol
     if name in (None, "", "any", "0"):
         return None
-    number = PROTOCOLS.get(str(name).lower())
+    number = NUMBERS.get(str(name).lower())
     if number is None:
         if not str(name).isdecimal() or int(str(name)) > 255:
             raise BadRule(f"protocol {name!r} is unknown")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from minova.companions.network.agent import group_rules
 from minova.companions.network.agent.state import Wiring
+from minova.companions.network.protocols import WITH_PORTS
 from minova.companions.network.wire import PortWiring, Rule
 
 Peers = set[str | None]
@@ -112,6 +113,6 @@ def _peers(rule: Rule, wiring: Wiring) -> Peers:
 
 def _port_range(rule: Rule) -> tuple[int, int] | None:
     low, high = rule.port_range_min, rule.port_range_max
-    if group_rules.protocol_number(rule) not in group_rules.WITH_PORTS or low is None:
+    if group_rules.protocol_number(rule) not in WITH_PORTS or low is None:
         return None
     return low, high if high is not None else low
