@@ -29,7 +29,7 @@ from minova.api.server_tags import ServerTags
 from minova.api.servers import Servers
 from minova.api.services import Services
 from minova.api.volume_attachments import VolumeAttachments
-from minova.common import wsgi
+from minova.common import faults, wsgi
 from minova.common.auth import WSGIApp
 from minova.common.context import RequestContext
 from minova.common.wsgi import App, Route
@@ -73,7 +73,7 @@ def build(db: Database, authenticate: Authenticate | None = None) -> WSGIApp:
         App(
             name="nova-api",
             routes=routes(db),
-            dialect=errors.dialect,
+            dialect=faults.dialect,
             auth=authenticate is None,
             authenticate=authenticate,
             rewrite=urls.rewrite,

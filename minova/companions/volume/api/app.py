@@ -7,7 +7,7 @@ from typing import Any
 
 import falcon
 
-from minova.common import context, errors, wsgi
+from minova.common import context, errors, faults, wsgi
 from minova.common.auth import WSGIApp
 from minova.common.policy import Enforcer
 from minova.companions.volume.api import versions
@@ -24,19 +24,6 @@ from minova.db.engine import Database
 from minova.policies import volume as policies
 
 NAME = "minova-volume"
-# Status -> key of the error body; any other is a computeFault, in Cinder too.
-_FAULTS = {
-    400: "badRequest",
-    401: "unauthorized",
-    403: "forbidden",
-    404: "itemNotFound",
-    405: "badMethod",
-    409: "conflictingRequest",
-    413: "overLimit",
-    415: "badMediaType",
-    501: "notImplemented",
-    503: "serviceUnavailable",
-}
 _FAMILIES = ((errors.QuotaExceeded, 413), (versions.UnsupportedVersion, 406))
 _PROJECT = re.compile(r"/v3/([^/]+)(/.+)")
 
@@ -73,7 +60,7 @@ def build(
         wsgi.App(
             name=NAME,
             routes=routes,
-            dialect=dialect,
+            dialect=faults.dialect,
             auth=authenticate is None,
             authenticate=authenticate,
             before=versions.negotiate,
@@ -81,14 +68,6 @@ def build(
             rewrite=lambda req: _without_project(req, words, access),
         )
     )
-
-
-def dialect(status: int, message: str, error: Exception) -> dict[str, Any]:
-    """Cinder's error body."""
-    body: dict[str, Any] = {"code": status, "message": message}
-    if status == 413:
-        body["retryAfter"] = "0"
-    return {_FAULTS.get(status, "computeFault"): body}
 
 
 def _without_project(req: falcon.Request, words: frozenset[str], access: Access) -> None:
