@@ -21,6 +21,7 @@ from minova.companions.network import errors
 Row = dict[str, Any]
 Clause = sa.ColumnElement[bool]
 MAX_VALUES = 500
+_COMMON = ("id", "name", "description", "project_id", "revision_number", "created_at")
 _PAGING = ("fields", "limit", "marker", "page_reverse", "sort_key", "sort_dir")
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
@@ -53,6 +54,13 @@ class Query:
     limit: int | None = None
     marker: str | None = None
     reverse: bool = False
+
+
+def columns_of(table: sa.Table, *names: str) -> dict[str, sa.Column]:
+    """The attributes that every resource has, and `names`, by the names of their columns."""
+    common = [name for name in _COMMON if name in table.c]
+    found = {name: table.c[name] for name in (*common, *names)}
+    return {**found, "tenant_id": table.c["project_id"]}
 
 
 def is_id(text: str) -> bool:

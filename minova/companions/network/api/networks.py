@@ -11,7 +11,7 @@ from minova.companions.network import errors, schemas, views
 from minova.companions.network.access import Access, visible_networks
 from minova.companions.network.api.collection import Collection
 from minova.companions.network.binding import Binder
-from minova.companions.network.listing import Resource, Row, tag_filters
+from minova.companions.network.listing import Resource, Row, columns_of, tag_filters
 from minova.companions.network.queries import networks as queries
 from minova.companions.network.tables import networks
 from minova.db.engine import Database
@@ -23,23 +23,9 @@ RESOURCE = Resource(
     networks,
     errors.NetworkNotFound,
     columns={
-        **{
-            name: COLUMNS[name]
-            for name in (
-                "id",
-                "name",
-                "description",
-                "project_id",
-                "admin_state_up",
-                "shared",
-                "mtu",
-                "port_security_enabled",
-                "dns_domain",
-                "revision_number",
-                "created_at",
-            )
-        },
-        "tenant_id": COLUMNS.project_id,
+        **columns_of(
+            networks, "admin_state_up", "shared", "mtu", "port_security_enabled", "dns_domain"
+        ),
         "router:external": COLUMNS.external,
         "provider:network_type": COLUMNS.network_type,
         "provider:physical_network": COLUMNS.physical_network,

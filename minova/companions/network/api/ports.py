@@ -17,7 +17,7 @@ from minova.companions.network import errors, schemas, views
 from minova.companions.network.access import Access, visible_networks, visible_ports
 from minova.companions.network.api.collection import Collection
 from minova.companions.network.binding import BRIDGE, FAILED, UNBOUND, Binder
-from minova.companions.network.listing import Clause, Resource, Row, tag_filters
+from minova.companions.network.listing import Clause, Resource, Row, columns_of, tag_filters
 from minova.companions.network.queries import groups as group_queries
 from minova.companions.network.queries import networks as network_queries
 from minova.companions.network.queries import ports as queries
@@ -59,26 +59,17 @@ RESOURCE = Resource(
     ports,
     errors.PortNotFound,
     columns={
-        **{
-            name: COLUMNS[name]
-            for name in (
-                "id",
-                "name",
-                "description",
-                "project_id",
-                "network_id",
-                "mac_address",
-                "admin_state_up",
-                "status",
-                "device_id",
-                "device_owner",
-                "port_security_enabled",
-                "dns_name",
-                "revision_number",
-                "created_at",
-            )
-        },
-        "tenant_id": COLUMNS.project_id,
+        **columns_of(
+            ports,
+            "network_id",
+            "mac_address",
+            "admin_state_up",
+            "status",
+            "device_id",
+            "device_owner",
+            "port_security_enabled",
+            "dns_name",
+        ),
         "binding:host_id": COLUMNS.host,
         "binding:vif_type": COLUMNS.vif_type,
         "binding:vnic_type": COLUMNS.vnic_type,

@@ -11,7 +11,7 @@ from minova.companions.network import errors, rules, schemas, views
 from minova.companions.network.access import Access, Scope, visible_groups
 from minova.companions.network.api.collection import Collection
 from minova.companions.network.binding import Binder
-from minova.companions.network.listing import Resource, Row
+from minova.companions.network.listing import Resource, Row, columns_of
 from minova.companions.network.queries import groups as queries
 from minova.companions.network.tables import security_group_rules, security_groups
 from minova.db.engine import Database
@@ -22,27 +22,17 @@ RESOURCE = Resource(
     "security_group_rules",
     security_group_rules,
     errors.SecurityGroupRuleNotFound,
-    columns={
-        **{
-            name: COLUMNS[name]
-            for name in (
-                "id",
-                "project_id",
-                "security_group_id",
-                "direction",
-                "ethertype",
-                "protocol",
-                "port_range_min",
-                "port_range_max",
-                "remote_ip_prefix",
-                "remote_group_id",
-                "description",
-                "revision_number",
-                "created_at",
-            )
-        },
-        "tenant_id": COLUMNS.project_id,
-    },
+    columns=columns_of(
+        security_group_rules,
+        "security_group_id",
+        "direction",
+        "ethertype",
+        "protocol",
+        "port_range_min",
+        "port_range_max",
+        "remote_ip_prefix",
+        "remote_group_id",
+    ),
 )
 _GIVEN = (
     "security_group_id",

@@ -10,7 +10,7 @@ from minova.companions.network import errors, schemas, views
 from minova.companions.network.access import Access, visible_groups
 from minova.companions.network.api.collection import Collection
 from minova.companions.network.binding import Binder
-from minova.companions.network.listing import Resource, Row, is_id, tag_filters
+from minova.companions.network.listing import Resource, Row, columns_of, is_id, tag_filters
 from minova.companions.network.queries import groups as queries
 from minova.companions.network.tables import security_groups
 from minova.db.engine import Database
@@ -21,20 +21,7 @@ RESOURCE = Resource(
     "security_groups",
     security_groups,
     errors.SecurityGroupNotFound,
-    columns={
-        **{
-            name: COLUMNS[name]
-            for name in (
-                "id",
-                "name",
-                "description",
-                "project_id",
-                "revision_number",
-                "created_at",
-            )
-        },
-        "tenant_id": COLUMNS.project_id,
-    },
+    columns=columns_of(security_groups),
     special={
         **tag_filters(COLUMNS.tags),
         "shared": lambda values: sa.false() if "true" in str(values).lower() else sa.true(),

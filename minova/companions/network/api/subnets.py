@@ -12,7 +12,7 @@ from minova.companions.network import addresses, errors, schemas, views
 from minova.companions.network.access import Access, visible_networks, visible_subnets
 from minova.companions.network.api.collection import Collection
 from minova.companions.network.binding import Binder
-from minova.companions.network.listing import Resource, Row, tag_filters
+from minova.companions.network.listing import Resource, Row, columns_of, tag_filters
 from minova.companions.network.queries import networks as network_queries
 from minova.companions.network.queries import subnets as queries
 from minova.companions.network.tables import subnets
@@ -24,27 +24,16 @@ RESOURCE = Resource(
     "subnets",
     subnets,
     errors.SubnetNotFound,
-    columns={
-        **{
-            name: COLUMNS[name]
-            for name in (
-                "id",
-                "name",
-                "description",
-                "project_id",
-                "network_id",
-                "ip_version",
-                "cidr",
-                "gateway_ip",
-                "enable_dhcp",
-                "ipv6_ra_mode",
-                "ipv6_address_mode",
-                "revision_number",
-                "created_at",
-            )
-        },
-        "tenant_id": COLUMNS.project_id,
-    },
+    columns=columns_of(
+        subnets,
+        "network_id",
+        "ip_version",
+        "cidr",
+        "gateway_ip",
+        "enable_dhcp",
+        "ipv6_ra_mode",
+        "ipv6_address_mode",
+    ),
     special={
         **tag_filters(COLUMNS.tags),
         "subnetpool_id": lambda values: sa.false(),
