@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from keystonemiddleware import auth_token
+from oslo_config import cfg
 from webob import Request
 
 from tests.functional.identity.server import PASSWORDS, Identity
@@ -22,9 +23,13 @@ def echo(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterabl
 
 @pytest.fixture
 def ask(identity: Identity) -> Ask:
+    # Options of its own: auth_token registers required ones, which other tests do not have.
+    own = cfg.ConfigOpts()
+    own([], project="minova", default_config_files=[], default_config_dirs=[])
     middleware = auth_token.AuthProtocol(
         echo,
         {
+            "oslo_config_config": own,
             "auth_type": "password",
             "auth_url": identity.url,
             "username": "nova",
