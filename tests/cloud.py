@@ -84,13 +84,19 @@ class Cloud:
 
     def start_program(self, program: str) -> None:
         """Start one process (again); its log is FOLDER/PROGRAM.log."""
-        command = [str(BIN / program), "--config-file", str(self.config_file)]
-        if program == "minova":
-            command.append("run")
         with (self.folder / f"{program}.log").open("ab") as log:
             self.processes[program] = subprocess.Popen(
-                command, stdout=log, stderr=log, env=self._environment(), start_new_session=True
+                self.command(program),
+                stdout=log,
+                stderr=log,
+                env=self.environment(),
+                start_new_session=True,
             )
+
+    def command(self, program: str) -> list[str]:
+        """How a program is started."""
+        command = [str(BIN / program), "--config-file", str(self.config_file)]
+        return [*command, "run"] if program == "minova" else command
 
     def kill(self, program: str) -> None:
         """kill -9, and wait until it is gone."""
@@ -115,7 +121,7 @@ class Cloud:
         """Run the operator's command; its output."""
         command = [str(BIN / "minova"), "--config-file", str(self.config_file), *arguments]
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=120, env=self._environment()
+            command, capture_output=True, text=True, timeout=120, env=self.environment()
         )
         assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
         return done.stdout
@@ -132,7 +138,7 @@ class Cloud:
 
     def user_environment(self, user: str) -> dict[str, str]:
         """OS_* variables of `demo` or `admin`."""
-        return self._environment() | {
+        return self.environment() | {
             "OS_AUTH_URL": self.auth_url,
             "OS_USERNAME": user,
             "OS_PASSWORD": self.passwords[user],
@@ -193,7 +199,8 @@ class Cloud:
     def logs(self) -> str:
         return "\n".join(f"--- {name}\n{self.log(name)}" for name in self.processes)
 
-    def _environment(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
+        """Of every process of the cloud."""
         keep = {k: v for k, v in os.environ.items() if not k.startswith("OS_")}
         return keep | {"PYTHONWARNINGS": "ignore"}
 
