@@ -35,7 +35,9 @@ def fresh(kind: str, folder: Path) -> Iterator[str]:
         SERVERS[kind] + ("/postgres" if kind == "postgresql" else "/"), isolation_level="AUTOCOMMIT"
     )
     with server.connect() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+        # A default that our migrations must not depend on.
+        charset = " CHARACTER SET latin1" if kind == "mariadb" else ""
+        connection.exec_driver_sql(f"CREATE DATABASE {name}{charset}")
     try:
         yield f"{SERVERS[kind]}/{name}"
     finally:

@@ -5,12 +5,9 @@ its id can never name other bytes again (OSSN-0075). Text compares by its
 bytes on every server, hence the binary collation for MariaDB.
 """
 
-from typing import Any
-
 import sqlalchemy as sa
 
 metadata = sa.MetaData()
-EXACT: dict[str, Any] = {"mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
 
 images = sa.Table(
     "images",
@@ -37,7 +34,6 @@ images = sa.Table(
     sa.Index("ix_images_created", "status", "created_at"),
     sa.Index("ix_images_owner", "owner", "status"),
     sa.Index("ix_images_name", "name"),
-    **EXACT,
 )
 
 properties = sa.Table(
@@ -46,7 +42,6 @@ properties = sa.Table(
     sa.Column("image_id", sa.String(36), sa.ForeignKey("images.id"), primary_key=True),
     sa.Column("name", sa.String(255), primary_key=True),
     sa.Column("value", sa.Text, nullable=False),
-    **EXACT,
 )
 
 tags = sa.Table(
@@ -54,7 +49,6 @@ tags = sa.Table(
     metadata,
     sa.Column("image_id", sa.String(36), sa.ForeignKey("images.id"), primary_key=True),
     sa.Column("tag", sa.String(255), primary_key=True),
-    **EXACT,
 )
 
 members = sa.Table(
@@ -66,5 +60,4 @@ members = sa.Table(
     sa.Column("created_at", sa.DateTime, nullable=False),
     sa.Column("updated_at", sa.DateTime, nullable=False),
     sa.Index("ix_image_members_project", "project_id"),
-    **EXACT,
 )

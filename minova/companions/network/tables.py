@@ -5,13 +5,9 @@ and the address: two ports can never hold the same one. `networks.nat` and
 `ports.vif_type` are decisions of the server that agents and nova act on.
 """
 
-from typing import Any
-
 import sqlalchemy as sa
 
 metadata = sa.MetaData()
-# Texts compare by their bytes, as on SQLite and PostgreSQL.
-EXACT: dict[str, Any] = {"mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
 
 
 def _standard() -> list[sa.Column]:
@@ -41,7 +37,6 @@ networks = sa.Table(
     sa.Column("network_type", sa.String(32), nullable=False),
     sa.Column("physical_network", sa.String(64), unique=True),
     sa.Column("nat", sa.Boolean, nullable=False),
-    **EXACT,
 )
 
 subnets = sa.Table(
@@ -62,7 +57,6 @@ subnets = sa.Table(
     sa.Column("allocation_pools", sa.JSON, nullable=False),
     sa.Column("dns_nameservers", sa.JSON, nullable=False),
     sa.Column("host_routes", sa.JSON, nullable=False),
-    **EXACT,
 )
 
 ports = sa.Table(
@@ -83,7 +77,6 @@ ports = sa.Table(
     sa.Column("vif_type", sa.String(32), nullable=False),
     sa.Column("profile", sa.JSON, nullable=False),
     sa.UniqueConstraint("network_id", "mac_address", name="uq_ports_network_mac"),
-    **EXACT,
 )
 
 ip_allocations = sa.Table(
@@ -101,7 +94,6 @@ ip_allocations = sa.Table(
     ),
     # The order in which the port was given its addresses.
     sa.Column("position", sa.Integer, nullable=False),
-    **EXACT,
 )
 
 security_groups = sa.Table(
@@ -110,7 +102,6 @@ security_groups = sa.Table(
     *_standard(),
     # The project whose `default` group this is: unique, so a project has one.
     sa.Column("default_for", sa.String(64), unique=True),
-    **EXACT,
 )
 
 security_group_rules = sa.Table(
@@ -141,7 +132,6 @@ security_group_rules = sa.Table(
     sa.Column("created_at", sa.DateTime, nullable=False),
     sa.Column("updated_at", sa.DateTime, nullable=False),
     sa.Column("revision_number", sa.Integer, nullable=False),
-    **EXACT,
 )
 
 port_security_groups = sa.Table(
@@ -157,7 +147,6 @@ port_security_groups = sa.Table(
         primary_key=True,
         index=True,
     ),
-    **EXACT,
 )
 
 quotas = sa.Table(
@@ -166,7 +155,6 @@ quotas = sa.Table(
     sa.Column("project_id", sa.String(64), primary_key=True),
     sa.Column("resource", sa.String(32), primary_key=True),
     sa.Column("limit", sa.Integer, nullable=False),
-    **EXACT,
 )
 
 agents = sa.Table(
@@ -176,5 +164,4 @@ agents = sa.Table(
     sa.Column("id", sa.String(36), nullable=False, unique=True),
     sa.Column("created_at", sa.DateTime, nullable=False),
     sa.Column("heartbeat_at", sa.DateTime, nullable=False),
-    **EXACT,
 )

@@ -6,15 +6,12 @@ on the volume. `new_size_gb` is what an extension in flight is going to,
 both can be taken up again after a crash.
 """
 
-from typing import Any
-
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
 metadata = sa.MetaData()
 # With microseconds: lists are ordered by them, and MariaDB keeps none unasked.
 TIME = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
-EXACT: dict[str, Any] = {"mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
 
 volumes = sa.Table(
     "volumes",
@@ -40,7 +37,6 @@ volumes = sa.Table(
     sa.Column("updated_at", TIME),
     sa.Index("ix_volumes_project", "project_id", "created_at"),
     sa.Index("ix_volumes_host", "host", "status"),
-    **EXACT,
 )
 
 attachments = sa.Table(
@@ -59,7 +55,6 @@ attachments = sa.Table(
     sa.Column("attached_at", TIME),
     sa.Index("ix_attachments_volume", "volume_id"),
     sa.Index("ix_attachments_server", "server_id"),
-    **EXACT,
 )
 
 # One row per project that ever created a volume: locked while its quota is counted.
@@ -67,7 +62,6 @@ projects = sa.Table(
     "projects",
     metadata,
     sa.Column("project_id", sa.String(64), primary_key=True),
-    **EXACT,
 )
 
 # Limits that differ from the configured ones; -1 is without limit.
@@ -77,5 +71,4 @@ quotas = sa.Table(
     sa.Column("project_id", sa.String(64), primary_key=True),
     sa.Column("resource", sa.String(64), primary_key=True),
     sa.Column("hard_limit", sa.Integer, nullable=False),
-    **EXACT,
 )

@@ -1,14 +1,10 @@
 """The first schema of the image service."""
 
-from typing import Any
-
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0001"
 down_revision = None
-
-EXACT: dict[str, Any] = {"mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
 
 
 def _image_id() -> "sa.Column[str]":
@@ -37,7 +33,6 @@ def upgrade() -> None:
         sa.Column("upload", sa.String(32)),
         sa.Column("created_at", sa.DateTime, nullable=False),
         sa.Column("updated_at", sa.DateTime, nullable=False),
-        **EXACT,
     )
     op.create_index("ix_images_created", "images", ["status", "created_at"])
     op.create_index("ix_images_owner", "images", ["owner", "status"])
@@ -47,13 +42,11 @@ def upgrade() -> None:
         _image_id(),
         sa.Column("name", sa.String(255), primary_key=True),
         sa.Column("value", sa.Text, nullable=False),
-        **EXACT,
     )
     op.create_table(
         "image_tags",
         _image_id(),
         sa.Column("tag", sa.String(255), primary_key=True),
-        **EXACT,
     )
     op.create_table(
         "image_members",
@@ -62,6 +55,5 @@ def upgrade() -> None:
         sa.Column("status", sa.String(16), nullable=False),
         sa.Column("created_at", sa.DateTime, nullable=False),
         sa.Column("updated_at", sa.DateTime, nullable=False),
-        **EXACT,
     )
     op.create_index("ix_image_members_project", "image_members", ["project_id"])

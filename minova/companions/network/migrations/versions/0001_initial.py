@@ -1,7 +1,5 @@
 """The network service's first tables."""
 
-from typing import Any
-
 import sqlalchemy as sa
 from alembic import op
 
@@ -9,7 +7,6 @@ revision = "0001"
 down_revision = None
 branch_labels = None
 depends_on = None
-EXACT: dict[str, Any] = {"mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
 
 
 def upgrade() -> None:
@@ -21,7 +18,6 @@ def upgrade() -> None:
         sa.Column("heartbeat_at", sa.DateTime(), nullable=False),
         sa.PrimaryKeyConstraint("host"),
         sa.UniqueConstraint("id"),
-        **EXACT,
     )
     op.create_table(
         "networks",
@@ -44,7 +40,6 @@ def upgrade() -> None:
         sa.Column("nat", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("physical_network"),
-        **EXACT,
     )
     op.create_index(op.f("ix_networks_project_id"), "networks", ["project_id"], unique=False)
     op.create_table(
@@ -53,7 +48,6 @@ def upgrade() -> None:
         sa.Column("resource", sa.String(length=32), nullable=False),
         sa.Column("limit", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("project_id", "resource"),
-        **EXACT,
     )
     op.create_table(
         "security_groups",
@@ -68,7 +62,6 @@ def upgrade() -> None:
         sa.Column("default_for", sa.String(length=64), nullable=True),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("default_for"),
-        **EXACT,
     )
     op.create_index(
         op.f("ix_security_groups_project_id"), "security_groups", ["project_id"], unique=False
@@ -102,7 +95,6 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("network_id", "mac_address", name="uq_ports_network_mac"),
-        **EXACT,
     )
     op.create_index(op.f("ix_ports_device_id"), "ports", ["device_id"], unique=False)
     op.create_index(op.f("ix_ports_host"), "ports", ["host"], unique=False)
@@ -126,7 +118,6 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["remote_group_id"], ["security_groups.id"], ondelete="CASCADE"),
         sa.ForeignKeyConstraint(["security_group_id"], ["security_groups.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id"),
-        **EXACT,
     )
     op.create_index(
         op.f("ix_security_group_rules_project_id"),
@@ -172,7 +163,6 @@ def upgrade() -> None:
             ["networks.id"],
         ),
         sa.PrimaryKeyConstraint("id"),
-        **EXACT,
     )
     op.create_index(op.f("ix_subnets_network_id"), "subnets", ["network_id"], unique=False)
     op.create_index(op.f("ix_subnets_project_id"), "subnets", ["project_id"], unique=False)
@@ -189,7 +179,6 @@ def upgrade() -> None:
             ["subnets.id"],
         ),
         sa.PrimaryKeyConstraint("network_id", "ip_address"),
-        **EXACT,
     )
     op.create_index(op.f("ix_ip_allocations_port_id"), "ip_allocations", ["port_id"], unique=False)
     op.create_index(
@@ -205,7 +194,6 @@ def upgrade() -> None:
             ["security_groups.id"],
         ),
         sa.PrimaryKeyConstraint("port_id", "security_group_id"),
-        **EXACT,
     )
     op.create_index(
         op.f("ix_port_security_groups_security_group_id"),

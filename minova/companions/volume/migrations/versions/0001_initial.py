@@ -1,7 +1,5 @@
 """The first schema of the volume service."""
 
-from typing import Any
-
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import mysql
@@ -11,7 +9,6 @@ down_revision = None
 
 # With microseconds: lists are ordered by them, and MariaDB keeps none unasked.
 TIME = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
-EXACT: dict[str, Any] = {"mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
 
 
 def upgrade() -> None:
@@ -36,7 +33,6 @@ def upgrade() -> None:
         sa.Column("image_metadata", sa.JSON, nullable=False),
         sa.Column("created_at", TIME, nullable=False),
         sa.Column("updated_at", TIME),
-        **EXACT,
     )
     op.create_index("ix_volumes_project", "volumes", ["project_id", "created_at"])
     op.create_index("ix_volumes_host", "volumes", ["host", "status"])
@@ -52,19 +48,16 @@ def upgrade() -> None:
         sa.Column("connected", sa.Boolean, nullable=False),
         sa.Column("created_at", TIME, nullable=False),
         sa.Column("attached_at", TIME),
-        **EXACT,
     )
     op.create_index("ix_attachments_volume", "attachments", ["volume_id"])
     op.create_index("ix_attachments_server", "attachments", ["server_id"])
     op.create_table(
         "projects",
         sa.Column("project_id", sa.String(64), primary_key=True),
-        **EXACT,
     )
     op.create_table(
         "quotas",
         sa.Column("project_id", sa.String(64), primary_key=True),
         sa.Column("resource", sa.String(64), primary_key=True),
         sa.Column("hard_limit", sa.Integer, nullable=False),
-        **EXACT,
     )
