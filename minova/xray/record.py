@@ -3,10 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from minova.common.wire import record
 
-
-@record
 @dataclass(frozen=True)
 class SpanRecord:
     """Times are nanoseconds since the epoch; `end` is None while the span runs.

@@ -3,6 +3,9 @@
 1.0: add_spans
 """
 
+import json
+from collections.abc import Iterable
+
 from minova.common import rpc
 from minova.common.context import RequestContext
 from minova.xray.record import SpanRecord
@@ -19,4 +22,14 @@ class XrayAPI:
 
     def add_spans(self, ctxt: RequestContext, spans: list[SpanRecord]) -> None:
         """Spans that started or ended. A cast; lost ones are lost."""
-        self._client.cast(ctxt, "add_spans", spans=spans)
+        self._client.cast(ctxt, "add_spans", spans=packed(spans))
+
+
+def packed(spans: Iterable[SpanRecord]) -> str:
+    """Spans as one text: a launch has a hundred, and a tagged dict each would cost more than it."""
+    return json.dumps([tuple(vars(span).values()) for span in spans])
+
+
+def unpacked(text: str) -> list[SpanRecord]:
+    """The reverse of `packed`."""
+    return [SpanRecord(*values) for values in json.loads(text)]

@@ -8,8 +8,7 @@ from oslo_config import cfg
 from minova.common import rpc
 from minova.common.context import RequestContext
 from minova.common.service import RpcService, Service
-from minova.xray.record import SpanRecord
-from minova.xray.rpcapi import TOPIC, VERSION
+from minova.xray.rpcapi import TOPIC, VERSION, unpacked
 from minova.xray.store import Store
 
 
@@ -21,8 +20,8 @@ class Collector:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def add_spans(self, ctxt: RequestContext, spans: list[SpanRecord]) -> None:
-        self._store.add(spans)
+    def add_spans(self, ctxt: RequestContext, spans: str) -> None:
+        self._store.add(unpacked(spans))
 
 
 def services() -> list[Service]:

@@ -73,8 +73,9 @@ class Store:
 
 
 def _row_of(span: SpanRecord) -> tuple[Any, ...]:
-    values = vars(span) | {"attributes": json.dumps(span.attributes)}
-    return tuple(values[name] for name in _COLUMNS)
+    # The record's fields stand in the order of the columns.
+    *plain, attributes = vars(span).values()
+    return (*plain, json.dumps(attributes))
 
 
 class Reader:
