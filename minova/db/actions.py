@@ -16,17 +16,16 @@ _events = tables.instance_action_events
 def start(connection: sa.Connection, ctxt: RequestContext, uuid: str, action: str) -> int:
     """Record that `action` begins; its id."""
     now = utcnow()
-    key = connection.execute(
-        _actions.insert().values(
-            instance_uuid=uuid,
-            action=_NAMES.get(action, action),
-            request_id=ctxt.request_id,
-            user_id=ctxt.user_id,
-            project_id=ctxt.project_id,
-            start_time=now,
-            updated_at=now,
-        )
-    ).inserted_primary_key
+    values = {
+        "instance_uuid": uuid,
+        "action": _NAMES.get(action, action),
+        "request_id": ctxt.request_id,
+        "user_id": ctxt.user_id,
+        "project_id": ctxt.project_id,
+        "start_time": now,
+        "updated_at": now,
+    }
+    key = connection.execute(_actions.insert(), values).inserted_primary_key
     assert key is not None
     return int(key[0])
 
@@ -60,19 +59,18 @@ def add_event(
     traceback: str | None = None,
 ) -> None:
     """Record a finished event of an action; `result` is Success or Error."""
+    values = {
+        "action_id": action_id,
+        "event": event,
+        "start_time": started,
+        "finish_time": utcnow(),
+        "result": result,
+        "host": host,
+        "details": details,
+        "traceback": traceback,
+    }
     with db.transaction() as connection:
-        connection.execute(
-            _events.insert().values(
-                action_id=action_id,
-                event=event,
-                start_time=started,
-                finish_time=utcnow(),
-                result=result,
-                host=host,
-                details=details,
-                traceback=traceback,
-            )
-        )
+        connection.execute(_events.insert(), values)
 
 
 def of_instance(db: Database, uuid: str) -> list[dict[str, Any]]:

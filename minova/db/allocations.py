@@ -77,7 +77,7 @@ def _take(connection: sa.Connection, uuid: str, flavor: Flavor, host: str) -> No
     )
     if not taken.rowcount:
         raise _Refused
-    connection.execute(_allocations.insert().values(instance_uuid=uuid, host=host, **amounts))
+    connection.execute(_allocations.insert(), {"instance_uuid": uuid, "host": host, **amounts})
 
 
 def _amounts(flavor: Flavor) -> dict[str, int]:

@@ -33,7 +33,7 @@ def insert(connection: sa.Connection, instance: Instance) -> Instance:
         vcpus=instance.flavor.vcpus,
         memory_mb=instance.flavor.memory_mb,
     )
-    key = connection.execute(_instances.insert().values(**values)).inserted_primary_key
+    key = connection.execute(_instances.insert(), values).inserted_primary_key
     for device in instance.block_devices:
         insert_device(connection, instance.uuid, device)
     return Instance(**{**vars(instance), "id": key[0] if key else 0})
@@ -41,9 +41,8 @@ def insert(connection: sa.Connection, instance: Instance) -> Instance:
 
 def insert_device(connection: sa.Connection, uuid: str, device: BlockDevice) -> None:
     """Add a block device mapping; errors.DuplicateEntry if the device name is taken."""
-    connection.execute(
-        _devices.insert().values(instance_uuid=uuid, created_at=utcnow(), **vars(device))
-    )
+    values = {"instance_uuid": uuid, "created_at": utcnow(), **vars(device)}
+    connection.execute(_devices.insert(), values)
 
 
 def get(db: Database, uuid: str, *, deleted: bool = False) -> Instance:

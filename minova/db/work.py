@@ -58,7 +58,7 @@ def add(
         action_id=action_id,
         created_at=now,
     )
-    connection.execute(_work.insert().values(**vars(entry)))
+    connection.execute(_work.insert(), vars(entry))
     return entry
 
 

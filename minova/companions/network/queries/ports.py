@@ -168,7 +168,7 @@ def _create_one(connection: sa.Connection, request: PortRequest, mac_prefix: str
     chosen = _allocate(connection, request, mac)
     named = {"id": port_id, "network_id": request.network["id"], "mac_address": mac}
     row = {**named, **stamp(), **request.values}
-    connection.execute(sa.insert(ports).values(**row))
+    connection.execute(sa.insert(ports), row)
     _insert_addresses(connection, row["network_id"], port_id, chosen, 0)
     _insert_groups(connection, port_id, request.security_groups)
     return {**row, "fixed_ips": chosen, "security_groups": list(request.security_groups)}
