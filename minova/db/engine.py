@@ -10,6 +10,7 @@ MariaDB and PostgreSQL.
   a lost connection runs it again from its start.
 """
 
+import functools
 import logging
 import re
 import threading
@@ -150,7 +151,19 @@ _retry = tenacity.retry(
 
 def retried(function: Callable[P, R]) -> Callable[P, R]:
     """Run `function` again, up to 20 s, after a deadlock or a lost connection."""
-    return _retry(function)
+    again = _retry(function)
+
+    @functools.wraps(function)
+    def first(*args: P.args, **kwargs: P.kwargs) -> R:
+        # tenacity's bookkeeping costs as much as a query: only who fails pays for it.
+        try:
+            return function(*args, **kwargs)
+        except exc.DBAPIError as error:
+            if not _is_transient(error):
+                raise
+        return again(*args, **kwargs)
+
+    return first
 
 
 def migrate(url: str, package: str) -> None:

@@ -51,12 +51,14 @@ def get(db: Database, uuid: str, *, deleted: bool = False) -> Instance:
         return get_on(connection, uuid, deleted=deleted)
 
 
+# Built once: every poll of a client asks this.
+_ANY_BY_UUID = _instances.select().where(_instances.c.uuid == sa.bindparam("uuid"))
+_BY_UUID = _ANY_BY_UUID.where(_instances.c.deleted_at.is_(None))
+
+
 def get_on(connection: sa.Connection, uuid: str, *, deleted: bool = False) -> Instance:
     """`get` on a connection one has."""
-    query = _instances.select().where(_instances.c.uuid == uuid)
-    if not deleted:
-        query = query.where(_instances.c.deleted_at.is_(None))
-    row = connection.execute(query).first()
+    row = connection.execute(_ANY_BY_UUID if deleted else _BY_UUID, {"uuid": uuid}).first()
     if row is None:
         raise errors.NotFound(f"Instance {uuid} could not be found.")
     return whole(connection, [row])[0]
@@ -88,11 +90,17 @@ def _instance_of(row: sa.Row[Any], devices: list[BlockDevice], fault: Fault | No
     return Instance(**values, block_devices=devices, fault=fault)
 
 
+_DEVICES = (
+    _devices.select()
+    .where(_devices.c.instance_uuid.in_(sa.bindparam("uuids", expanding=True)))
+    .order_by(_devices.c.created_at, _devices.c.id)
+)
+
+
 def _devices_of(connection: sa.Connection, uuids: list[str]) -> dict[str, list[BlockDevice]]:
     found: dict[str, list[BlockDevice]] = {}
     if uuids:
-        query = _devices.select().where(_devices.c.instance_uuid.in_(uuids))
-        for row in connection.execute(query.order_by(_devices.c.created_at, _devices.c.id)):
+        for row in connection.execute(_DEVICES, {"uuids": uuids}):
             values = dict(row._mapping)
             uuid = values.pop("instance_uuid")
             values.pop("created_at")

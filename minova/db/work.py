@@ -20,6 +20,8 @@ from minova.model.instance import utcnow
 from minova.model.work import Work
 
 _work = tables.work
+_BY_ID = _work.select().where(_work.c.id == sa.bindparam("id"))
+_OWNER = sa.select(_work.c.owner).where(_work.c.id == sa.bindparam("id"))
 
 
 def _work_of(row: sa.Row[Any]) -> Work:
@@ -100,7 +102,7 @@ def take(
         )
         if not taken.rowcount:
             return None
-        return _work_of(connection.execute(_work.select().where(_work.c.id == work_id)).one())
+        return _work_of(connection.execute(_BY_ID, {"id": work_id}).one())
 
 
 @retried
@@ -194,13 +196,12 @@ def hand_over(
 
 def owned(connection: sa.Connection, work_id: str, owner: str) -> bool:
     """Whether `owner` still holds the work (within the caller's transaction)."""
-    query = sa.select(_work.c.id).where(_work.c.id == work_id, _work.c.owner == owner)
-    return connection.execute(query).first() is not None
+    return owner_of(connection, work_id) == owner
 
 
 def owner_of(connection: sa.Connection, work_id: str) -> str | None:
     """The owner ("" if nobody has taken it yet), or None when the work has ended."""
-    row = connection.execute(sa.select(_work.c.owner).where(_work.c.id == work_id)).first()
+    row = connection.execute(_OWNER, {"id": work_id}).first()
     return None if row is None else (row.owner or "")
 
 
