@@ -59,7 +59,7 @@ remove_network() {
     )
 }
 
-exports() { pgrep --ns $$ --nslist net,mnt -f '^qemu-storage-daemon .*/run/minova/volumes/' | sort; }
+exports() { pgrep --ns $$ --nslist net -f '^qemu-storage-daemon .*/run/minova/volumes/' | sort; }
 no_exports() { [[ -z $(exports) ]]; }
 
 remove_exports() {
@@ -80,12 +80,15 @@ stop_supervised() {
 }
 
 remove_files() {
+    if [[ -e $STATE_PATH/made-user ]] && getent passwd minova >/dev/null && ! userdel minova 2>>"$LOG_PATH/unstack.log"; then
+        left "user minova, of processes $(pgrep -u minova | tr '\n' ' ')"
+        return
+    fi
     close_kvm_again || left "the former mode of /dev/kvm"
     if grep -qs '^# minova: ' /etc/libvirt/qemu.conf; then
         sed -i '/^# minova: cgroups are read-only here$/,+1d' /etc/libvirt/qemu.conf
         ! has_systemd || systemctl try-restart libvirtd.service
     fi
-    if [[ -e $STATE_PATH/made-user ]]; then userdel minova 2>>"$LOG_PATH/unstack.log" || left "user minova"; fi
     allow_service_starts
     PACKAGES=$(sort -u "$STATE_PATH/installed-packages" 2>/dev/null | tr '\n' ' ')
     [[ ! -e $STATE_PATH/made-venv ]] || rm -rf "$VENV"

@@ -35,14 +35,20 @@ remember_services() {
 
 restore_services() {
     [[ -e $STATE_PATH/units-before ]] || return 0
-    local unit active enabled stop=() disable=()
+    local unit active enabled stop=() disable=() enable=()
     while read -r unit active enabled; do
         # Somebody else's guests need it by now.
         [[ $unit == rabbit* || $unit == epmd* || $unit == maria* || -z $(domains_of_others) ]] || continue
         [[ $active == active ]] || stop+=("$unit")
-        [[ $enabled == enabled ]] || disable+=("$unit")
+        if [[ $enabled == enabled ]]; then
+            enable+=("$unit")
+        elif [[ $(systemctl is-enabled "$unit" 2>/dev/null) == enabled ]]; then
+            disable+=("$unit")
+        fi
     done <"$STATE_PATH/units-before"
-    systemctl disable -q "${disable[@]}" 2>/dev/null || true
+    ((${#disable[@]} == 0)) || systemctl disable -q "${disable[@]}" 2>/dev/null
+    # Units name others that are disabled with them.
+    ((${#enable[@]} == 0)) || systemctl enable -q "${enable[@]}" 2>/dev/null
     # Sockets go first: they would start their services again.
     systemctl stop "${stop[@]/%.service/.socket}" 2>/dev/null || true
     systemctl stop "${stop[@]}" 2>/dev/null || true
@@ -89,7 +95,7 @@ start_libvirt() {
 }
 
 # By name, and not in a container of this host.
-runs_here() { pgrep -x --ns $$ --nslist net,mnt "$1" >/dev/null; }
+runs_here() { pgrep -x --ns $$ --nslist net "$1" >/dev/null; }
 
 # Guests do not notice: libvirtd finds them again.
 reread_libvirt() {

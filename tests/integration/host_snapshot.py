@@ -20,6 +20,7 @@ IGNORED = (
     CHECKOUT,
     "/root/.cache",
     "/run/log/journal",
+    "/run/netns",
     "/run/host",
     "/run/systemd",
     "/run/udev",
@@ -58,7 +59,8 @@ def snapshot() -> list[str]:
     lines += [f"user {line}" for line in Path("/etc/passwd").read_text().splitlines()]
     lines += [f"group {line}" for line in Path("/etc/group").read_text().splitlines()]
     lines += [f"unit {line.split()[0]}" for line in units()]
-    lines += [f"mount {line.split()[1]}" for line in Path("/proc/mounts").read_text().splitlines()]
+    mounts = (line.split()[1] for line in Path("/proc/mounts").read_text().splitlines())
+    lines += [f"mount {path}" for path in mounts if not ignored(path)]
     for name in SYSCTLS:
         path = Path("/proc/sys", name.replace(".", "/"))
         lines += [f"sysctl {name}={path.read_text().strip()}"] if path.exists() else []
