@@ -109,7 +109,8 @@ class Builder:
             if image is not None:
                 self._driver.cache_image(Download(self._images, image, cancelled))
             self._driver.make_disks(instance, image)
-        self._advance(ctxt, work, [states.SCHEDULING, None], states.NETWORKING)
+        # Wherever an attempt that died has left it.
+        self._advance(ctxt, work, list(states.BUILD_TASKS), states.NETWORKING)
         with walk.step(13):
             vifs = self._interfaces(ctxt, instance, undo)
         self._advance(ctxt, work, [states.NETWORKING], states.BLOCK_DEVICE_MAPPING)
