@@ -21,7 +21,7 @@ DEMO=1 REQUIRE_KVM=0
 GIVEN=("$@")
 while (($#)); do
     case $1 in
-        --profile) PROFILE=${2:?--profile needs embedded or full} && shift ;;
+        --profile) PROFILE=${2-none} && shift $(($# > 1)) ;;
         --profile=*) PROFILE=${1#*=} ;;
         --no-demo) DEMO=0 ;;
         --require-kvm) REQUIRE_KVM=1 ;;
