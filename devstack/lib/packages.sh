@@ -59,9 +59,10 @@ make_venv() {
     copy_source
     wanted=$(cat "$TOP/pyproject.toml" "$TOP/devstack/constraints.txt" | sha256sum)
     [[ ! -e $stamp || $(cat "$stamp") != "$wanted" ]] || return 0
-    if ! "$VENV/bin/python" -m pip --version >/dev/null 2>&1; then
-        [[ -e $VENV ]] || touch "$STATE_PATH/made-venv"
-        /usr/bin/python3 -m venv "$VENV"
+    [[ -e $VENV ]] || touch "$STATE_PATH/made-venv"
+    if [[ -e $STATE_PATH/made-venv ]] && ! "$VENV/bin/python" -m pip --version; then
+        # None yet, or one whose making was interrupted. Nobody else's is ever made anew.
+        /usr/bin/python3 -m venv --clear "$VENV"
     fi
     "$VENV/bin/python" -m pip install --disable-pip-version-check -q -c "$TOP/devstack/constraints.txt" \
         -e "${SOURCE}[host,full,clients]"
