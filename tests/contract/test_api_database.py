@@ -9,9 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from oslo_config import cfg
 
-from minova import conf
 from minova.common import errors
 from minova.common.context import RequestContext
 from minova.db import flavors, instances, keypairs, launches, server_labels, server_list
@@ -20,6 +18,7 @@ from minova.db.server_list import SORT_KEYS, Filters, Page
 from minova.model import states as s
 from minova.model.instance import VIF, BlockDevice, FixedIP, Flavor, Instance, utcnow
 from tests import databases
+from tests.configuration import configure
 
 PROJECT = "p" * 32
 SIZE = Flavor("1", "m1", 1, 64, 1)
@@ -27,8 +26,7 @@ SIZE = Flavor("1", "m1", 1, 64, 1)
 
 @pytest.fixture(params=databases.available(), scope="module")
 def db(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    conf.register()
-    cfg.CONF([], default_config_files=[])
+    configure()
     with databases.fresh(request.param, tmp_path_factory.mktemp("db")) as url:
         migrate(url, "minova.db.migrations")
         database = Database(url)

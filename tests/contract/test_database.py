@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 from oslo_config import cfg
 
-from minova import conf
 from minova.common import errors
 from minova.common.context import RequestContext
 from minova.db import allocations, hosts, instances, launches, states, work
@@ -22,6 +21,7 @@ from minova.db.engine import Database, migrate
 from minova.model import states as s
 from minova.model.instance import Flavor, Instance, utcnow
 from tests import databases
+from tests.configuration import configure
 
 LEASE = 10.0
 PROJECT = "p" * 32
@@ -29,8 +29,7 @@ PROJECT = "p" * 32
 
 @pytest.fixture(params=databases.available(), scope="module")
 def db(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    conf.register()
-    cfg.CONF([], default_config_files=[])
+    configure()
     with databases.fresh(request.param, tmp_path_factory.mktemp("db")) as url:
         migrate(url, "minova.db.migrations")
         database = Database(url)

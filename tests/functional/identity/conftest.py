@@ -4,17 +4,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from oslo_config import cfg
 
 from minova.companions.identity import bootstrap, keys, service
 from minova.db import engine
+from tests.configuration import configure
 from tests.functional.identity.server import Identity, plan, running
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_config_files() -> None:
     """The policy enforcer asks oslo.config for files; there are none here."""
-    cfg.CONF([], project="minova", default_config_files=[], default_config_dirs=[])
+    configure()
 
 
 @pytest.fixture(scope="session")

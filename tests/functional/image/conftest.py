@@ -5,16 +5,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from oslo_config import cfg
 
 from minova.companions.image import tables
 from tests import databases
+from tests.configuration import configure
 from tests.functional.image.server import MIB, Cloud, User, running
 
 
 @pytest.fixture(scope="session", autouse=True)
 def configured() -> None:
-    cfg.CONF([], project="minova", default_config_files=[], default_config_dirs=[])
+    configure()
 
 
 @pytest.fixture(scope="session", params=databases.available())

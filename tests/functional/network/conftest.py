@@ -15,12 +15,13 @@ from minova.companions.network.service import MIGRATIONS
 from minova.db import engine
 from minova.db.engine import Database
 from tests import databases
+from tests.configuration import configure
 from tests.functional.network.server import Agent, Server, migrated
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_config_files() -> None:
-    cfg.CONF([], project="minova", default_config_files=[], default_config_dirs=[])
+    configure()
     conf.register()
 
 

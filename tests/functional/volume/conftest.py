@@ -14,7 +14,6 @@ import pytest
 import requests
 from keystoneauth1 import adapter, token_endpoint
 from keystoneauth1.session import Session
-from oslo_config import cfg
 
 from minova.common import context
 from minova.common.service import RestService
@@ -29,6 +28,7 @@ from minova.companions.volume.peers import Images, Servers
 from minova.companions.volume.store import Store
 from minova.companions.volume.work import Workshop
 from minova.db import engine
+from tests.configuration import configure
 
 HOST = "lab"
 DEADLINE = 30
@@ -228,7 +228,7 @@ def wait_for(condition: Callable[[], bool], seconds: float = DEADLINE) -> None:
 @pytest.fixture(scope="module", autouse=True)
 def configuration() -> None:
     """oslo.policy looks for policy.yaml beside the configuration: here is none."""
-    cfg.CONF([], project="minova", default_config_files=[], default_config_dirs=[])
+    configure()
 
 
 @pytest.fixture(scope="module")

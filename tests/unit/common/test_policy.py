@@ -10,6 +10,7 @@ from oslo_policy import policy as oslo_policy
 
 from minova.common import policy
 from minova.common.context import RequestContext
+from tests.configuration import configure
 
 RULES = [
     oslo_policy.RuleDefault("look", policy.PROJECT_READER),
@@ -19,7 +20,7 @@ RULES = [
 
 @pytest.fixture
 def policy_file(tmp_path: Path) -> Iterator[Path]:
-    cfg.CONF([], project="minova", default_config_files=[], default_config_dirs=[])
+    configure()
     opts.set_defaults(cfg.CONF)
     path = tmp_path / "policy.yaml"
     path.write_text("{}\n")

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from oslo_config import cfg
 
-from minova import conf
 from minova.db.hosts import ComputeNode, Service
 from minova.model.instance import Flavor, Instance, utcnow
 from minova.scheduler import filters, weighers
@@ -16,12 +15,12 @@ from minova.scheduler.drivers import DRIVERS, by_filters
 from minova.scheduler.filters import Request
 from minova.scheduler.host_state import HostState
 from minova.scheduler.manager import _no_valid_host
+from tests.configuration import configure
 
 
 @pytest.fixture(autouse=True)
 def configured() -> Iterator[None]:
-    conf.register()
-    cfg.CONF([], default_config_files=[])
+    configure()
     yield
     cfg.CONF.reset()
 

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from minova import conf
 from minova.common import errors
 from minova.xray import launch, show
 from minova.xray.record import SpanRecord
 from minova.xray.store import Reader, Store
+from tests.configuration import configure
 
 UUID = "11111111-2222-3333-4444-555555555555"
 
@@ -141,6 +141,5 @@ def test_the_store_keeps_the_newest_within_its_bound(
 def configured(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from oslo_config import cfg
 
-    conf.register()
-    cfg.CONF([], default_config_files=[])
+    configure()
     cfg.CONF.set_override("store", str(path), group="xray")
