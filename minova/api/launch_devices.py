@@ -106,7 +106,7 @@ def _check_kind(source: str, destination: str) -> None:
         return
     if destination == "volume":
         raise errors.Invalid(
-            _WRONG + f"volumes are not made of a {source} at a launch on this cloud. Create the "
+            _WRONG + f"this cloud makes no volume of a launch's {source}. Create the "
             "volume first, then name it with source_type volume."
         )
     raise errors.Invalid(
