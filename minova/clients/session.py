@@ -6,7 +6,6 @@ request id go along in headers.
 """
 
 import logging
-import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -14,30 +13,14 @@ from typing import Any
 import requests
 import tenacity
 from keystoneauth1 import exceptions as ka_errors
-from keystoneauth1 import loading
 from keystoneauth1.session import Session
 from opentelemetry.trace import SpanKind
-from oslo_config import cfg
 
-from minova.common import errors, tracing
+from minova.common import errors, service_user, tracing
 from minova.common.context import RequestContext
-from minova.conf import SERVICE_USER
 
 LOG = logging.getLogger(__name__)
-_lock = threading.Lock()
-_session: Session | None = None
-_POOL = 32
 _CATALOG_SECONDS = 300
-
-# HTTP status of a companion's answer -> what it means here.
-_ERRORS: dict[int, type[errors.MinovaError]] = {
-    400: errors.Invalid,
-    401: errors.Unauthorized,
-    403: errors.Forbidden,
-    404: errors.NotFound,
-    409: errors.Conflict,
-    413: errors.TooLarge,
-}
 
 _again = tenacity.retry(
     retry=tenacity.retry_if_exception_type(errors.Unavailable),
@@ -45,31 +28,6 @@ _again = tenacity.retry(
     stop=tenacity.stop_after_delay(15),
     reraise=True,
 )
-
-
-def service_session() -> Session:
-    """The process's session as its service user; it renews its token by itself."""
-    global _session
-    with _lock:
-        if _session is None:
-            auth = loading.load_auth_from_conf_options(cfg.CONF, SERVICE_USER)
-            session = loading.load_session_from_conf_options(cfg.CONF, SERVICE_USER, auth=auth)
-            plain = requests.Session()
-            # The cloud's own services are no business of a proxy or a ~/.netrc,
-            # which requests would look up for each call.
-            plain.trust_env = False
-            for scheme in ("http://", "https://"):
-                plain.mount(scheme, requests.adapters.HTTPAdapter(_POOL, _POOL))
-            session.session = plain
-            _session = session
-        return _session
-
-
-def forget_session() -> None:
-    """Drop the session; the next call authenticates anew."""
-    global _session
-    with _lock:
-        _session = None
 
 
 class _Endpoints:
@@ -80,11 +38,11 @@ class _Endpoints:
 
     def of(self, service_type: str, name: str) -> tuple[str, str | None]:
         """The endpoint, without a slash at its end, and the project its URL is of."""
-        session = service_session()
+        session = service_user.session()
         known = self._known.get(service_type)
         if known is not None and known[0] > time.monotonic() and known[1] is session:
             return known[2:]
-        options = cfg.CONF[SERVICE_USER]
+        options = service_user.options()
         endpoint = session.get_endpoint(
             service_type=service_type,
             interface=options.valid_interfaces or ["internal", "public"],
@@ -168,7 +126,7 @@ class RestClient:
             if self._caller is not None:
                 headers["X-Auth-Token"] = self._caller.auth_token or ""
             try:
-                answer: requests.Response = service_session().request(
+                answer: requests.Response = service_user.session().request(
                     self._url(path),
                     method,
                     authenticated=self._caller is None,
@@ -201,7 +159,7 @@ class RestClient:
         if answer.status_code >= 500:
             LOG.error("the %s service answered %s: %s", self._name, answer.status_code, message)
             return errors.Unavailable(service=f"The {self._name} service")
-        family = _ERRORS.get(answer.status_code, errors.Invalid)
+        family = service_user.family_of(answer.status_code)
         return family(message or f"The {self._name} service answered {answer.status_code}.")
 
 

@@ -11,8 +11,7 @@ from oslo_config import cfg
 
 import minova
 from minova.cmd import start
-from minova.common import errors
-from minova.conf import SERVICE_USER
+from minova.common import errors, service_user
 from minova.db import engine
 
 _EMBEDDED = list(start.PROGRAMS)
@@ -95,7 +94,7 @@ def bootstrap(context: click.Context, passwords: Any) -> None:
         demo_password=secrets.pop("demo"),
         service_passwords=secrets,
         catalog=[identity.CatalogEntry(kind, name, url) for (kind, name), url in urls.items()],
-        region=conf[SERVICE_USER].region_name or "RegionOne",
+        region=service_user.options().region_name or "RegionOne",
         password_rounds=conf.identity.password_hash_rounds,
     )
     database = engine.Database(conf.identity.connection)

@@ -10,12 +10,10 @@ from typing import Any
 
 import requests
 import tenacity
-from keystoneauth1 import adapter, loading
+from keystoneauth1 import adapter
 from keystoneauth1 import exceptions as ka_errors
-from oslo_config import cfg
 
-from minova.common import errors, tracing
-from minova.conf import SERVICE_USER
+from minova.common import errors, service_user, tracing
 
 LOG = logging.getLogger(__name__)
 _CHUNK = 1024 * 1024
@@ -29,30 +27,13 @@ _again = tenacity.retry(
 
 
 class Peers:
-    """Adapters to the catalog's services, made on first use."""
-
-    def __init__(self) -> None:
-        self._session: Any = None
+    """Adapters to the catalog's services."""
 
     def images(self) -> "Images":
-        return Images(self._adapter("image"))
+        return Images(_adapter("image"))
 
     def servers(self) -> "Servers":
-        return Servers(self._adapter("compute"))
-
-    def _adapter(self, service_type: str) -> adapter.Adapter:
-        if self._session is None:
-            auth = loading.load_auth_from_conf_options(cfg.CONF, SERVICE_USER)
-            self._session = loading.load_session_from_conf_options(
-                cfg.CONF, SERVICE_USER, auth=auth
-            )
-        options = cfg.CONF[SERVICE_USER]
-        return adapter.Adapter(
-            session=self._session,
-            service_type=service_type,
-            interface=options.valid_interfaces or ["internal", "public"],
-            region_name=options.region_name,
-        )
+        return Servers(_adapter("compute"))
 
 
 class Images:
@@ -119,14 +100,14 @@ class Servers:
         return True
 
 
-_ERRORS: dict[int, type[errors.MinovaError]] = {
-    400: errors.Invalid,
-    401: errors.Unauthorized,
-    403: errors.Forbidden,
-    404: errors.NotFound,
-    409: errors.Conflict,
-    413: errors.TooLarge,
-}
+def _adapter(service_type: str) -> adapter.Adapter:
+    options = service_user.options()
+    return adapter.Adapter(
+        session=service_user.session(),
+        service_type=service_type,
+        interface=options.valid_interfaces or ["internal", "public"],
+        region_name=options.region_name,
+    )
 
 
 def _call(
@@ -154,6 +135,5 @@ def _call(
     if answer.status_code >= 500:
         raise errors.Unavailable(service=name)
     if answer.status_code >= 400:
-        family = _ERRORS.get(answer.status_code, errors.Invalid)
-        raise family(f"{name} answered {answer.status_code}.")
+        raise service_user.family_of(answer.status_code)(f"{name} answered {answer.status_code}.")
     return answer
