@@ -75,8 +75,9 @@ make_user_and_folders() {
 }
 
 start_libvirt() {
-    local before
+    local before ran=0
     before=$(cat /etc/libvirt/qemu.conf)
+    ! runs_here libvirtd || ran=1
     prepare_qemu_conf
     open_kvm_to_its_group
     if has_systemd; then
@@ -90,7 +91,7 @@ start_libvirt() {
             runs_here "$name" || supervisorctl start "$name"
         done
     fi
-    [[ $before == "$(cat /etc/libvirt/qemu.conf)" ]] || reread_libvirt
+    ((!ran)) || [[ $before == "$(cat /etc/libvirt/qemu.conf)" ]] || reread_libvirt
     wait_for "libvirt answers" 30 virsh -c qemu:///system version
 }
 
