@@ -7,7 +7,7 @@ from oslo_config import cfg
 
 from minova import conf
 
-_GROUPS = ("keystone_authtoken", conf.SERVICE_USER)
+_GROUPS = ("keystone_authtoken", "service_user")
 
 
 def configure() -> None:
