@@ -17,7 +17,7 @@ from tests.nova import Nova
 PROFILES = ("embedded", "mariadb", "postgresql")
 MANY = int(os.environ.get("MINOVA_FUZZ", "0"))
 SETTINGS = settings(
-    max_examples=MANY or 50,
+    max_examples=MANY or 30,
     deadline=None,
     derandomize=not MANY,
     database=None,
