@@ -63,6 +63,7 @@ def base() -> None:
             cidr=os.environ["PRIVATE_CIDR"],
         )
     wait("a compute host is up", LAUNCH_SECONDS, lambda: compute_is_up(admin))
+    wait("a network agent is up", LAUNCH_SECONDS, lambda: agent_is_up(admin))
 
 
 def upload(admin: Connection, name: str) -> None:
@@ -81,6 +82,10 @@ def upload(admin: Connection, name: str) -> None:
 def compute_is_up(admin: Connection) -> bool:
     services = admin.compute.services(binary="nova-compute")
     return any(s.state == "up" and s.status == "enabled" for s in services)
+
+
+def agent_is_up(admin: Connection) -> bool:
+    return any(agent.is_alive for agent in admin.network.agents())
 
 
 def demo() -> None:

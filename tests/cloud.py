@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -168,6 +168,7 @@ class Cloud:
         self._wait_for("ports", self._listening, deadline)
         with contextlib.closing(self.connect("admin")) as admin:
             self._wait_for("a compute host", lambda: self._computes(admin), deadline)
+            self._wait_for("a network agent", lambda: any(self._agents(admin)), deadline)
 
     def _wait_for(self, what: str, there: Callable[[], bool], deadline: float) -> None:
         last: object = None
@@ -181,6 +182,10 @@ class Cloud:
                 last = error
             time.sleep(0.1)
         raise AssertionError(f"the cloud does not get {what}: {last!r}\n{self.logs()}")
+
+    @staticmethod
+    def _agents(admin: Connection) -> Iterator[bool]:
+        return (agent.is_alive for agent in admin.network.agents())
 
     def _listening(self) -> bool:
         for port in self.ports.values():

@@ -7,6 +7,7 @@
 """
 
 import datetime as dt
+import logging
 from typing import Any
 
 import tenacity
@@ -16,6 +17,7 @@ from minova.common.context import RequestContext
 from minova.model.instance import VIF, BlockDevice, Instance
 from minova.model.work import Work
 
+LOG = logging.getLogger(__name__)
 TOPIC = "conductor"
 VERSION = "1.0"
 
@@ -23,6 +25,7 @@ VERSION = "1.0"
 # calls may be repeated, so it asks again, for about as long as a broker or a
 # conductor needs to come back; for what must not stay unsaid, longer.
 _CALL_SECONDS = 8
+_REPORT_SECONDS = 3
 _PATIENCE = 30
 _LONG_PATIENCE = 300
 
@@ -127,22 +130,36 @@ class ConductorAPI:
         details: str | None = None,
     ) -> None:
         """Record a finished event of an action. A cast: nothing waits for it."""
-        self._client.cast(
-            ctxt,
-            "add_event",
-            action_id=action_id,
-            event=event,
-            started=started,
-            result=result,
-            host=host,
-            details=details,
-        )
+        try:
+            self._client.cast(
+                ctxt,
+                "add_event",
+                action_id=action_id,
+                event=event,
+                started=started,
+                result=result,
+                host=host,
+                details=details,
+            )
+        except errors.Unavailable as error:
+            LOG.warning("event %s of action %s is lost: %s", event, action_id, error.message)
 
     def report_host(
         self, ctxt: RequestContext, host: str, incarnation: str, resources: dict[str, Any] | None
     ) -> None:
-        """nova-compute on `host` lives; `resources` as of `virt.driver.HostResources`, if known."""
-        self._call(ctxt, "report_host", host=host, incarnation=incarnation, resources=resources)
+        """nova-compute on `host` lives; `resources` as of `virt.driver.HostResources`, if known.
+
+        Asked once, and briefly: it is what a compute starts with, maybe before the
+        conductor, and it comes again in any case.
+        """
+        self._client.call(
+            ctxt,
+            "report_host",
+            timeout=_REPORT_SECONDS,
+            host=host,
+            incarnation=incarnation,
+            resources=resources,
+        )
 
     def host_instances(self, ctxt: RequestContext, host: str) -> list[Instance]:
         """Every instance the DB places on `host`."""

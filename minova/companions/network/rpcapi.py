@@ -18,8 +18,12 @@ class NetworkServerAPI:
         self._client = rpc.Client(TOPIC, VERSION)
 
     def host_state(self, ctxt: RequestContext, host: str) -> HostState:
-        """Everything `host` should hold. A call; `errors.Timeout` when no server answers."""
-        state: HostState = self._client.call(ctxt, "host_state", host=host, timeout=20)
+        """Everything `host` should hold. A call; `errors.Timeout` when no server answers.
+
+        Briefly, for the caller asks again: an agent may start before its server, and is of
+        no use to the host until it has been told.
+        """
+        state: HostState = self._client.call(ctxt, "host_state", host=host, timeout=5)
         return state
 
     def port_status(self, ctxt: RequestContext, port_id: str, up: bool) -> None:
