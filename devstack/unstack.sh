@@ -25,11 +25,11 @@ virsh_here() { virsh -q -c qemu:///system "$@"; }
 
 # domains ours|others: by the mark that minova leaves in each of its domains.
 domains() {
-    local uuid ours
+    local uuid whose
     for uuid in $(virsh_here list --all --uuid 2>/dev/null); do
-        ours=others
-        ! virsh_here dumpxml "$uuid" 2>/dev/null | grep -q 'xmlns:minova=' || ours=ours
-        [[ $1 != "$ours" ]] || echo "$uuid"
+        whose=others
+        [[ $(virsh_here dumpxml "$uuid" 2>/dev/null) != *xmlns:minova=* ]] || whose=ours
+        [[ $1 != "$whose" ]] || echo "$uuid"
     done
 }
 domains_of_others() { domains others; }
@@ -38,6 +38,10 @@ remove_domains() {
     command -v virsh >/dev/null || return 0
     # After a reboot without systemd nobody has started it.
     virsh_here version >/dev/null 2>&1 || [[ ! -e $CONFIG_PATH/stacked ]] || start_libvirt >>"$LOG_PATH/unstack.log" 2>&1
+    if [[ -e $CONFIG_PATH/stacked ]] && ! virsh_here version >/dev/null 2>&1; then
+        left "guests: libvirt does not answer (virsh -c qemu:///system version)"
+        return
+    fi
     local uuid
     for uuid in $(domains ours); do
         virsh_here destroy "$uuid" >/dev/null 2>&1

@@ -36,8 +36,8 @@ SQL
 }
 
 make_broker_user() {
-    rabbitmqctl -q list_vhosts | grep -qx minova || rabbitmqctl -q add_vhost minova
-    if rabbitmqctl -q list_users | grep -q '^minova\b'; then
+    rabbitmqctl -q list_vhosts | grep -x minova >/dev/null || rabbitmqctl -q add_vhost minova
+    if rabbitmqctl -q list_users | grep '^minova\b' >/dev/null; then
         rabbitmqctl -q change_password minova "$(secret rabbit)"
     else
         rabbitmqctl -q add_user minova "$(secret rabbit)"
@@ -53,8 +53,8 @@ remove_broker_and_database_contents() {
         done
     fi
     if command -v rabbitmqctl >/dev/null && rabbitmqctl -q status >/dev/null 2>&1; then
-        rabbitmqctl -q list_vhosts | grep -qx minova && rabbitmqctl -q delete_vhost minova
-        rabbitmqctl -q list_users | grep -q '^minova\b' && rabbitmqctl -q delete_user minova
+        rabbitmqctl -q list_vhosts | grep -x minova >/dev/null && rabbitmqctl -q delete_vhost minova
+        rabbitmqctl -q list_users | grep '^minova\b' >/dev/null && rabbitmqctl -q delete_user minova
     fi
     return "$failed"
 }

@@ -19,6 +19,7 @@ IGNORED = (
     "/etc/mtab",
     CHECKOUT,
     "/root/.cache",
+    "/run/libvirt",
     "/run/log/journal",
     "/run/netns",
     "/run/host",
@@ -32,6 +33,7 @@ IGNORED = (
     "/run/dbus",
     "/var/lib/apt",
     "/var/lib/dpkg",
+    "/var/lib/rabbitmq/mnesia",
     "/var/lib/systemd",
     "/var/log",
 )
