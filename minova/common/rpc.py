@@ -14,6 +14,7 @@ from concurrent import futures
 from typing import Any
 
 import oslo_messaging
+import tenacity
 from opentelemetry.trace import SpanKind
 from oslo_config import cfg
 from oslo_messaging.rpc import dispatcher as rpc_dispatcher
@@ -26,6 +27,10 @@ _REMOTE_ERRORS = ["minova.common.errors"]
 # How often a message is tried on a broker that is away: a caller is never stuck for longer than
 # a few seconds, because the truth is in the DB and somebody there asks again.
 _RETRIES = 2
+# A broker that has just come back knows a queue when its listener has declared it again; until
+# then messages would be dropped without a word. How long a cast waits for that:
+_CAST_SECONDS = 3
+_TO_A_QUEUE = oslo_messaging.TransportOptions(at_least_once=True)
 # oslo.messaging's own defaults wait up to 30 s before they look for a broker that is back.
 _RABBIT = {
     "rabbit_retry_interval": 1,
@@ -98,7 +103,8 @@ class Client:
     answered within `timeout` seconds, or `oslo_messaging.RemoteError` for a
     bug over there. `cast` promises nothing: whoever casts keeps the truth in
     the DB. Both raise `errors.Unavailable` when the broker is away for longer
-    than a few seconds. A client outlives `cleanup`.
+    than a few seconds, `cast` also when nobody has ever listened. A client
+    outlives `cleanup`.
     """
 
     def __init__(self, topic: str, version: str) -> None:
@@ -120,12 +126,10 @@ class Client:
         with tracing.span(
             f"call {self._topic}.{method}", kind=SpanKind.CLIENT, transport="RPC call"
         ):
-            options: dict[str, Any] = {"timeout": timeout}
-            if server is not None:
-                options["server"] = server
+            caller = self._prepare(server, timeout=timeout)
             try:
-                return self._client().prepare(**options).call(ctxt, method, **kwargs)
-            except oslo_messaging.MessagingTimeout:
+                return _until_heard(timeout)(caller.call, ctxt, method, **kwargs)
+            except (oslo_messaging.MessagingTimeout, oslo_messaging.MessageUndeliverable):
                 raise errors.Timeout(
                     what=f"The {self._topic} service's {method}", seconds=int(timeout)
                 ) from None
@@ -139,10 +143,11 @@ class Client:
         with tracing.span(
             f"cast {self._topic}.{method}", kind=SpanKind.PRODUCER, transport="RPC cast"
         ):
-            client = self._client()
-            caller = client if server is None else client.prepare(server=server)
+            caller = self._prepare(server)
             try:
-                caller.cast(ctxt, method, **kwargs)
+                _until_heard(_CAST_SECONDS)(caller.cast, ctxt, method, **kwargs)
+            except oslo_messaging.MessageUndeliverable as error:
+                raise errors.Unavailable(service=f"The {self._topic} service") from error
             except oslo_messaging.MessageDeliveryFailure as error:
                 raise _no_broker() from error
 
@@ -156,6 +161,11 @@ class Client:
             except oslo_messaging.MessageDeliveryFailure as error:
                 raise _no_broker() from error
 
+    def _prepare(self, server: str | None, **options: Any) -> Any:
+        if server is not None:
+            options["server"] = server
+        return self._client().prepare(transport_options=_TO_A_QUEUE, **options)
+
     def _client(self) -> Any:
         bus = transport()
         known_bus, client = self._prepared
@@ -165,6 +175,15 @@ class Client:
             )
             self._prepared = (bus, client)
         return client
+
+
+def _until_heard(seconds: float) -> tenacity.Retrying:
+    return tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(oslo_messaging.MessageUndeliverable),
+        wait=tenacity.wait_random(0.05, 0.2),
+        stop=tenacity.stop_after_delay(seconds),
+        reraise=True,
+    )
 
 
 def _no_broker() -> errors.Unavailable:

@@ -118,4 +118,7 @@ class NetworkAgentManager:
             raise errors.Unavailable(service=f"The network agent of host {self._host}")
 
     def _report_port(self, port_id: str, up: bool) -> None:
-        self._server.port_status(context.service_context(), port_id, up)
+        try:
+            self._server.port_status(context.service_context(), port_id, up)
+        except errors.Unavailable as error:
+            LOG.warning("nobody heard that port %s is up=%s: %s", port_id, up, error.message)
