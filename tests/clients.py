@@ -6,6 +6,7 @@ starting one costs a second and a command a tenth of that. A real
 """
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -60,3 +61,34 @@ class Clients:
         self._process.stdin.close()
         self._process.stdout.close()
         self._process.wait(timeout=20)
+
+
+def run_openstack(
+    auth_url: str, user: str, password: str, project: str, *commands: str, **environment: str
+) -> list[str]:
+    """`openstack` commands one after the other; the outputs, of which none may be a failure."""
+    given = {
+        "OS_AUTH_URL": auth_url,
+        "OS_USERNAME": user,
+        "OS_PASSWORD": password,
+        "OS_PROJECT_NAME": project,
+        "OS_USER_DOMAIN_NAME": "Default",
+        "OS_PROJECT_DOMAIN_NAME": "Default",
+        "OS_IDENTITY_API_VERSION": "3",
+        "OS_CLIENT_CONFIG_FILE": "/nonexistent",
+    }
+    lines = [json.dumps(["openstack", *command.split()]) for command in commands]
+    done = subprocess.run(
+        [sys.executable, str(RUNNER)],
+        input="\n".join(lines) + "\n",
+        env={**os.environ, **given, **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    results = [json.loads(line) for line in done.stdout.splitlines()]
+    for command, (code, out, err) in zip(commands, results, strict=True):
+        assert code == 0, f"openstack {command}: {out}{err}"
+    return [out for _, out, _ in results]

@@ -1,49 +1,21 @@
 """The unmodified clients against the live service."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import openstack
 import pytest
 
+from tests.clients import run_openstack
 from tests.functional.identity.server import PASSWORDS, Identity
-
-RUNNER = Path(__file__).with_name("run_openstack.py")
 
 
 def openstack_commands(
     identity: Identity, user: str, project: str, commands: list[str], url: str | None = None
 ) -> list[str]:
     """Outputs of `openstack` commands, every one of which has to succeed."""
-    environment = {
-        **os.environ,
-        "OS_AUTH_URL": url or identity.url,
-        "OS_USERNAME": user,
-        "OS_PASSWORD": PASSWORDS[user],
-        "OS_PROJECT_NAME": project,
-        "OS_USER_DOMAIN_NAME": "Default",
-        "OS_PROJECT_DOMAIN_NAME": "Default",
-        "OS_IDENTITY_API_VERSION": "3",
-        "OS_CLIENT_CONFIG_FILE": "/nonexistent",
-    }
-    done = subprocess.run(
-        [sys.executable, str(RUNNER)],
-        input=json.dumps([command.split() for command in commands]),
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    results = json.loads(done.stdout)
-    for command, (code, out, err) in zip(commands, results, strict=True):
-        assert code == 0, f"openstack {command}: {out}{err}"
-    return [out for _, out, _ in results]
+    where = url or identity.url
+    return run_openstack(where, user, PASSWORDS[user], project, *commands)
 
 
 def connect(identity: Identity, user: str, project: str | None) -> Any:

@@ -1,9 +1,6 @@
 """The unmodified clients, with a real identity service and keystonemiddleware in between."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,11 +18,10 @@ from minova.companions.identity import service as identity_service
 from minova.companions.identity.keys import KeyRing
 from minova.db import engine
 from minova.db.engine import Database
-from tests.functional.identity import server as identity_tests
+from tests.clients import run_openstack
 from tests.functional.network.server import Server
 
 PASSWORD = "a-password"
-RUNNER = Path(identity_tests.__file__).with_name("run_openstack.py")
 Run = Callable[..., list[Any]]
 
 
@@ -85,32 +81,8 @@ def run(auth_url: str, tmp_path: Path) -> Run:
     """`openstack` commands one after the other; every one has to succeed."""
 
     def run(*commands: str, user: str = "demo") -> list[Any]:
-        environment = {
-            **os.environ,
-            "OS_AUTH_URL": auth_url,
-            "OS_USERNAME": user,
-            "OS_PASSWORD": PASSWORD,
-            "OS_PROJECT_NAME": user,
-            "OS_USER_DOMAIN_NAME": "Default",
-            "OS_PROJECT_DOMAIN_NAME": "Default",
-            "OS_IDENTITY_API_VERSION": "3",
-            "OS_CLIENT_CONFIG_FILE": "/nonexistent",
-            "HOME": str(tmp_path),
-        }
-        done = subprocess.run(
-            [sys.executable, str(RUNNER)],
-            input=json.dumps([command.split() for command in commands]),
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        results = json.loads(done.stdout)
-        for command, (code, out, err) in zip(commands, results, strict=True):
-            assert code == 0, f"openstack {command}: {out}{err}"
-        return [json.loads(out) if out.startswith(("{", "[")) else out for _, out, _ in results]
+        outputs = run_openstack(auth_url, user, PASSWORD, user, *commands, HOME=str(tmp_path))
+        return [json.loads(out) if out.startswith(("{", "[")) else out for out in outputs]
 
     return run
 
