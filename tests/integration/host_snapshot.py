@@ -116,6 +116,8 @@ def files(top: str) -> list[str]:
 
 
 def ignored(path: str) -> bool:
+    if path.startswith("/var/lib/libvirt/") and "instance-" not in path:
+        return True  # what libvirt makes for itself
     return any(path == prefix or path.startswith(prefix + "/") for prefix in IGNORED)
 
 
