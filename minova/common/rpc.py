@@ -9,8 +9,9 @@ import functools
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent import futures
+from contextlib import contextmanager
 from typing import Any
 
 import oslo_messaging
@@ -128,13 +129,12 @@ class Client:
         ):
             caller = self._prepare(server, timeout=timeout)
             try:
-                return _until_heard(timeout)(caller.call, ctxt, method, **kwargs)
+                with _broker_errors():
+                    return _until_heard(timeout)(caller.call, ctxt, method, **kwargs)
             except (oslo_messaging.MessagingTimeout, oslo_messaging.MessageUndeliverable):
                 raise errors.Timeout(
                     what=f"The {self._topic} service's {method}", seconds=int(timeout)
                 ) from None
-            except oslo_messaging.MessageDeliveryFailure as error:
-                raise _no_broker() from error
 
     def cast(
         self, ctxt: context.RequestContext, method: str, *, server: str | None = None, **kwargs: Any
@@ -145,21 +145,18 @@ class Client:
         ):
             caller = self._prepare(server)
             try:
-                _until_heard(_CAST_SECONDS)(caller.cast, ctxt, method, **kwargs)
+                with _broker_errors():
+                    _until_heard(_CAST_SECONDS)(caller.cast, ctxt, method, **kwargs)
             except oslo_messaging.MessageUndeliverable as error:
                 raise errors.Unavailable(service=f"The {self._topic} service") from error
-            except oslo_messaging.MessageDeliveryFailure as error:
-                raise _no_broker() from error
 
     def fanout(self, ctxt: context.RequestContext, method: str, **kwargs: Any) -> None:
         """Cast to every server that listens to the topic now."""
         with tracing.span(
             f"fanout {self._topic}.{method}", kind=SpanKind.PRODUCER, transport="RPC fanout"
         ):
-            try:
+            with _broker_errors():
                 self._client().prepare(fanout=True).cast(ctxt, method, **kwargs)
-            except oslo_messaging.MessageDeliveryFailure as error:
-                raise _no_broker() from error
 
     def _prepare(self, server: str | None, **options: Any) -> Any:
         if server is not None:
@@ -186,8 +183,21 @@ def _until_heard(seconds: float) -> tenacity.Retrying:
     )
 
 
-def _no_broker() -> errors.Unavailable:
-    return errors.Unavailable(service="The message broker")
+@contextmanager
+def _broker_errors() -> Iterator[None]:
+    """A broker that is away is errors.Unavailable, whichever layer has noticed.
+
+    A new connection raises the client library's own errors, which are told by
+    their module: it is not loaded where there is no broker.
+    """
+    try:
+        yield
+    except (oslo_messaging.MessageDeliveryFailure, OSError) as error:
+        raise errors.Unavailable(service="The message broker") from error
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] in ("kombu", "amqp"):
+            raise errors.Unavailable(service="The message broker") from error
+        raise
 
 
 class _TracedDispatcher(oslo_messaging.RPCDispatcher):
