@@ -40,7 +40,14 @@ class FullCloud(Cloud):
         self.drop_databases()
 
 
-def full_cloud(folder: Path, kind: str = "mariadb", **options: Any) -> FullCloud:
+def full_cloud(
+    folder: Path,
+    kind: str = "mariadb",
+    *,
+    transport: str = RABBIT,
+    like: type[FullCloud] = FullCloud,
+    **options: Any,
+) -> Any:
     """A full cloud, not started; its databases exist and are empty."""
     urls = {}
     mark = uuid.uuid4().hex[:8]
@@ -54,9 +61,9 @@ def full_cloud(folder: Path, kind: str = "mariadb", **options: Any) -> FullCloud
             connection.exec_driver_sql(f"CREATE DATABASE {name}")
             urls[group] = f"{base}/{name}"
     server.dispose()
-    return FullCloud(
+    return like(
         folder,
-        transport=RABBIT,
+        transport=transport,
         databases=urls,
         programs=options.pop("programs", list(PROGRAMS)),
         **options,
