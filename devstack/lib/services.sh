@@ -159,8 +159,11 @@ start_services() {
     else
         supervisorctl restart minova:\* || supervisorctl start minova:\*
     fi
-    wait_for "identity answers on port $IDENTITY_PORT" 60 port_open "$IDENTITY_PORT"
-    wait_for "nova-api answers on port $COMPUTE_PORT" 60 port_open "$COMPUTE_PORT"
+    local name port
+    for name in IDENTITY IMAGE NETWORK VOLUME COMPUTE METADATA; do
+        port=${name}_PORT
+        wait_for "${name,,} answers on port ${!port}" 60 port_open "${!port}"
+    done
 }
 
 port_open() { (exec 3<>"/dev/tcp/$LISTEN/$1") 2>/dev/null; }
