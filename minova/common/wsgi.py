@@ -18,7 +18,7 @@ import falcon
 from opentelemetry.trace import SpanKind
 from oslo_context import context as oslo_context
 
-from minova.common import auth, context, errors, tracing
+from minova.common import auth, context, errors, texts, tracing
 
 LOG = logging.getLogger(__name__)
 Handler = Callable[..., Any]
@@ -38,6 +38,7 @@ FAMILIES: tuple[tuple[type[Exception], int], ...] = (
     (errors.Conflict, 409),
     (errors.Invalid, 400),
 )
+_JSON = json.JSONDecoder(parse_constant=lambda name: _no_number(name))
 UNEXPECTED = "An unexpected error prevented the server from fulfilling your request."
 
 
@@ -110,9 +111,17 @@ def body_of(req: falcon.Request) -> Any:
     if len(raw) > limit:
         raise errors.TooLarge(limit=limit)
     try:
-        return json.loads(raw)
+        body = _JSON.decode(raw.decode(json.detect_encoding(raw), "surrogatepass"))
     except (ValueError, RecursionError):
         raise errors.Invalid("The request body is not valid JSON.") from None
+    if texts.is_suspect(raw):
+        texts.require_storable(body)
+    return body
+
+
+def _no_number(name: str) -> None:
+    """NaN and the infinities, which Python reads and JSON does not know."""
+    raise ValueError(f"{name} is no JSON")
 
 
 def base_url(req: falcon.Request) -> str:

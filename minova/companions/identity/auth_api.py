@@ -77,7 +77,7 @@ class Auth:
         return ctxt
 
     def create_token(self, req: falcon.Request, resp: falcon.Response) -> Any:
-        body = schemas.body_of(req)
+        body = wsgi.body_of(req)
         self._check(body)
         facts = self._login.authenticate(body["auth"])
         audit_id, *chain = facts.token.audit_ids

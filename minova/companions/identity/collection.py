@@ -74,14 +74,14 @@ class Collection:
 
     def create(self, req: falcon.Request, resp: falcon.Response) -> Any:
         self._enforcer.authorize(req.context.ctxt, f"identity:create_{self.member}")
-        body = schemas.body_of(req)
+        body = wsgi.body_of(req)
         self.create_check(body)
         row = self._insert(self.new_id(body[self.member]), body[self.member])
         return {self.member: self.view(req, row)}
 
     def update(self, req: falcon.Request, resp: falcon.Response, **ids: str) -> Any:
         self._enforcer.authorize(req.context.ctxt, f"identity:update_{self.member}")
-        body = schemas.body_of(req)
+        body = wsgi.body_of(req)
         self.update_check(body)
         row = self._change(self._id_of(ids), body[self.member])
         return {self.member: self.view(req, row)}

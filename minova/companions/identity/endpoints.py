@@ -6,7 +6,7 @@ from typing import Any
 import falcon
 import sqlalchemy as sa
 
-from minova.common import errors
+from minova.common import errors, wsgi
 from minova.common.wsgi import Route
 from minova.companions.identity import catalog, schemas, tables
 from minova.companions.identity.collection import Collection
@@ -47,7 +47,7 @@ class Regions(CatalogPart):
     def put(self, req: falcon.Request, resp: falcon.Response, region_id: str) -> Any:
         """Create the region under the id in the URL."""
         self._enforcer.authorize(req.context.ctxt, "identity:create_region")
-        body = schemas.body_of(req)
+        body = wsgi.body_of(req)
         self.create_check(body)
         if (body["region"].get("id") or region_id) != region_id:
             raise errors.Invalid("The region's id in the URL and in the body differ.")

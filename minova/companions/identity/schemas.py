@@ -1,21 +1,16 @@
 """JSON schemas of request bodies, and what a body that breaks one is told.
 
 Keystone takes attributes of a client's own invention on most resources and
-stores them, so objects stay open; their number is capped, and nothing odd
-that a database refuses (NUL, lone surrogates, NaN) gets past `body_of`.
+stores them, so objects stay open; their number is capped.
 """
 
-import json
-import re
 from typing import Any
 
-import falcon
 import jsonschema
 
-from minova.common import errors, wsgi
+from minova.common import errors
 
 Schema = dict[str, Any]
-_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 MAX_BODY = 112 * 1024
 MAX_EXTRA = 64
 
@@ -54,21 +49,6 @@ def resource(member: str, properties: Schema, required: tuple[str, ...] = ()) ->
 def nullable(schema: Schema) -> Schema:
     """`schema`, or null."""
     return {**schema, "type": [schema["type"], "null"]}
-
-
-def body_of(req: falcon.Request) -> Any:
-    """The request's JSON body; Invalid if it holds what no database stores."""
-    body = wsgi.body_of(req)
-    try:
-        text = json.dumps(body, ensure_ascii=False, allow_nan=False)
-        text.encode()
-    except (ValueError, RecursionError):
-        raise errors.Invalid(
-            "The request body holds a character or a number that is no JSON."
-        ) from None
-    if _NUL.search(text):
-        raise errors.Invalid("The request body holds a NUL character; remove it.")
-    return body
 
 
 _DOMAIN: Schema = {"type": "object", "properties": {"id": ID, "name": NAME}}

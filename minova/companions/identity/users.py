@@ -5,7 +5,7 @@ from typing import Any
 import falcon
 import sqlalchemy as sa
 
-from minova.common import errors
+from minova.common import errors, wsgi
 from minova.common.policy import Enforcer
 from minova.common.wsgi import Route
 from minova.companions.identity import assignments, schemas, tables
@@ -73,7 +73,7 @@ class Users(Collection):
         ]
 
     def change_password(self, req: falcon.Request, resp: falcon.Response, user_id: str) -> None:
-        body = schemas.body_of(req)
+        body = wsgi.body_of(req)
         self._password_check(body)
         if len(user_id) > 64 or "\0" in user_id:
             raise errors.Unauthorized()

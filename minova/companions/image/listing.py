@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 
 import sqlalchemy as sa
 
-from minova.common import errors
-from minova.companions.image import queries, records, schemas, tables
+from minova.common import errors, texts
+from minova.companions.image import queries, records, tables
 from minova.companions.image.records import Image
 from minova.db.engine import Database
 
@@ -53,7 +53,7 @@ class Page:
 
 def page(db: Database, viewer: Viewer, params: Params) -> Page:
     """The images `viewer` asks for with `params`; errors.Invalid for what makes no sense."""
-    schemas.check_text(dict(params))
+    texts.require_storable(dict(params))
     conditions = [*_visible(viewer, params), *_filters(params)]
     if len(conditions) > MAX_CONDITIONS:
         raise errors.Invalid(f"At most {MAX_CONDITIONS} filters fit in one request.")

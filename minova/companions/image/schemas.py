@@ -8,7 +8,7 @@ from typing import Any
 
 import jsonschema
 
-from minova.common import errors
+from minova.common import errors, texts
 from minova.companions.image.records import (
     CONTAINER_FORMATS,
     DISK_FORMATS,
@@ -84,20 +84,6 @@ def check_writable(name: str) -> None:
         raise errors.Forbidden(f"Attribute '{name}' is reserved.")
 
 
-def check_text(value: Any) -> None:
-    """errors.Invalid for text (anywhere in a JSON value) that no database takes."""
-    if isinstance(value, str):
-        if "\0" in value or (not value.isascii() and _has_surrogate(value)):
-            raise errors.Invalid("The request holds a text with characters that are not allowed.")
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            check_text(key)
-            check_text(item)
-    elif isinstance(value, list):
-        for item in value:
-            check_text(item)
-
-
 class Checker:
     """A compiled schema; calling it raises errors.Invalid that names the field."""
 
@@ -106,7 +92,7 @@ class Checker:
 
     def __call__(self, body: Any) -> Any:
         """`body` back, if it is valid."""
-        check_text(body)
+        texts.require_storable(body)
         error = next(self._validator.iter_errors(body), None)
         if error is not None:
             where = "".join(f"[{part!r}]" for part in error.absolute_path)
@@ -120,10 +106,6 @@ class Checker:
 def _reason(error: jsonschema.ValidationError) -> str:
     """The validator's words, without repeating a huge value."""
     return error.message if len(error.message) <= 300 else f"{error.message[:297]}..."
-
-
-def _has_surrogate(text: str) -> bool:
-    return any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 _OWN_PROPERTY = {"type": "string", "maxLength": MAX_VALUE}

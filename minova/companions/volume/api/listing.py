@@ -13,8 +13,8 @@ import falcon
 import sqlalchemy as sa
 from oslo_utils import timeutils
 
-from minova.common import errors, wsgi
-from minova.companions.volume.api.schemas import is_storable, is_true
+from minova.common import errors, texts, wsgi
+from minova.companions.volume.api.schemas import is_true
 from minova.companions.volume.api.versions import at_least
 
 _COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
@@ -148,7 +148,7 @@ def _number(req: falcon.Request, name: str, default: int) -> int:
 
 
 def _equals(column: sa.Column[Any], value: str) -> Any:
-    if not is_storable(value):
+    if not texts.is_storable(value):
         raise errors.Invalid(f"The filter {column.name} has a character that cannot be there.")
     if isinstance(column.type, sa.Boolean):
         return column.is_(is_true(value))

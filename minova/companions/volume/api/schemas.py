@@ -1,6 +1,5 @@
 """What request bodies may hold: JSON schemas, compiled once."""
 
-import re
 from typing import Any
 
 import falcon
@@ -12,10 +11,7 @@ from minova.common import errors, wsgi
 Schema = dict[str, Any]
 MAX_METADATA = 128
 
-# What a database can store: no NUL, no halves of surrogate pairs.
-_STORABLE = r"\A[^\x00\ud800-\udfff]*\Z"
-_STORABLE_TEXT = re.compile(_STORABLE, re.DOTALL)
-_NAME = {"type": ["string", "null"], "maxLength": 255, "pattern": _STORABLE}
+_NAME = {"type": ["string", "null"], "maxLength": 255}
 _UUID = {
     "type": "string",
     "pattern": r"\A[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}\Z",
@@ -33,8 +29,8 @@ _SIZE = {
 _METADATA = {
     "type": "object",
     "maxProperties": MAX_METADATA,
-    "propertyNames": {"minLength": 1, "maxLength": 255, "pattern": _STORABLE},
-    "additionalProperties": {"type": "string", "maxLength": 255, "pattern": _STORABLE},
+    "propertyNames": {"minLength": 1, "maxLength": 255},
+    "additionalProperties": {"type": "string", "maxLength": 255},
 }
 _CONNECTOR = {
     "type": "object",
@@ -207,11 +203,6 @@ def check(validator: Validator, body: Any) -> None:
     raise errors.Invalid(
         f"Invalid input for field/attribute {path or 'body'}: {error.message[:300]}"
     )
-
-
-def is_storable(text: str) -> bool:
-    """Whether a database can hold `text`, or compare with it."""
-    return _STORABLE_TEXT.fullmatch(text) is not None
 
 
 def is_true(value: Any) -> bool:
