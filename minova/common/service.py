@@ -19,6 +19,7 @@ from minova.common import bodies, context
 
 LOG = logging.getLogger(__name__)
 _MAX_HEADERS = 64 * 1024
+_IDLE_CONNECTIONS = 256
 # Every query and every packet gives the interpreter away, and gets it back only
 # when another thread has had its turn. With Python's 5 ms a transaction of six
 # statements keeps SQLite's one writer for 30 ms.
@@ -44,6 +45,8 @@ class RestService:
         self._server.gateway = bodies.Gateway
         self._server.max_request_header_size = _MAX_HEADERS
         self._server.shutdown_timeout = 5
+        # cheroot keeps ten; the services' own sessions alone have more to each other.
+        self._server.keep_alive_conn_limit = _IDLE_CONNECTIONS
         self._server.error_log = self._log  # type: ignore[method-assign]
         self._thread: threading.Thread | None = None
 
