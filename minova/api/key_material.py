@@ -1,7 +1,6 @@
 """Public keys: checked and fingerprinted; before 2.92 also made here."""
 
 import base64
-import binascii
 import datetime as dt
 import hashlib
 import struct
@@ -25,7 +24,7 @@ def fingerprint(kind: str, public_key: str) -> str:
         blob = base64.b64decode(words[1], validate=True)
         (length,) = struct.unpack(">I", blob[:4])
         stated = blob[4 : 4 + length].decode("ascii")
-    except (binascii.Error, struct.error, UnicodeDecodeError):
+    except (ValueError, struct.error):
         raise errors.Invalid(_BAD.format("failed to generate fingerprint.")) from None
     if stated != words[0] or len(blob) <= 4 + length:
         raise errors.Invalid(_BAD.format("its two halves name different types of key."))

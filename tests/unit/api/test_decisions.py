@@ -95,6 +95,15 @@ def test_another_projects_id_in_the_url_is_refused() -> None:
         urls.rewrite(req)
 
 
+@pytest.mark.parametrize(
+    "key", ["", "ssh-rsa", "0 \x80", "ssh-rsa AAAA", "ssh-rsa ====", "a b\nc d", "ssh-rsa \ud800"]
+)
+@pytest.mark.parametrize("kind", ["ssh", "x509"])
+def test_a_key_that_is_none_is_refused(kind: str, key: str) -> None:
+    with pytest.raises(errors.Invalid, match="Keypair data is invalid"):
+        key_material.fingerprint(kind, key)
+
+
 def test_a_made_key_has_the_fingerprint_of_its_public_half() -> None:
     _, public = key_material.generate("ssh", "me")
     assert key_material.fingerprint("ssh", public).count(":") == 15
