@@ -3,8 +3,9 @@
 from oslo_config import cfg
 
 from minova.api import app, metadata
+from minova.clients import session
 from minova.common.auth import WSGIApp
-from minova.common.service import RestService, Service
+from minova.common.service import Periodic, RestService, Service
 from minova.db.engine import Database
 
 NAME = "nova-api"
@@ -20,6 +21,7 @@ def services() -> list[Service]:
         RestService(
             "nova-metadata", metadata.build(db), options.host, options.metadata_port, threads=4
         ),
+        Periodic(NAME, "log-in", session.LOG_IN_SECONDS, session.warm_up),
     ]
 
 

@@ -9,6 +9,7 @@ from oslo_config import cfg
 from oslo_messaging import MessagingException
 
 from minova import virt
+from minova.clients import session
 from minova.common import context, errors, rpc
 from minova.common.service import Periodic, RpcService, Service
 from minova.compute.inventory import Inventory
@@ -44,6 +45,7 @@ class ComputeService:
         self._periodics = [
             Periodic(BINARY, "leases", conf.conductor.lease_seconds / 3, self._renew),
             Periodic(BINARY, "report", conf.compute.report_interval, self._inventory.report),
+            Periodic(BINARY, "log-in", session.LOG_IN_SECONDS, session.warm_up),
         ]
         for name, interval, task in (
             ("power-states", conf.compute.sync_power_state_interval, self._reconciler.sweep),
