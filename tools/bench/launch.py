@@ -10,8 +10,8 @@ when libvirt says that the domain runs, and when the guest's first line is
 in the console's log. The overhead is minova's time less libvirt's.
 
 A cloud of its own has a private libvirtd and a network without an agent:
-for machines whose lab is in use. The full profile needs the servers of
-`tools/with-servers.sh`.
+for machines whose lab is in use. It boots what `tools/build-guest-image`
+made; the full profile needs the servers of `tools/with-servers.sh`.
 """
 
 import argparse
@@ -46,7 +46,7 @@ from tests.full import full_cloud
 from tests.integration.private_libvirt import PrivateLibvirt
 
 MARK = b"MINOVA-GUEST:"
-GUEST = Path("/var/lib/minova/guest/minova-guest.qcow2")
+GUEST = Path(__file__).resolve().parents[2] / "build" / "guest" / "minova-guest.qcow2"
 LOOK_SECONDS = 0.002
 DEADLINE = 120.0
 
