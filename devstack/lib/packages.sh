@@ -10,11 +10,8 @@ HOST_PACKAGES=(
 FULL_PACKAGES=(rabbitmq-server mariadb-server)
 
 install_packages() {
-    local wanted=("${HOST_PACKAGES[@]}") missing=() name
-    [[ $PROFILE == full ]] && wanted+=("${FULL_PACKAGES[@]}")
-    for name in "${wanted[@]}"; do
-        dpkg-query -W -f '${db:Status-Status}' "$name" 2>/dev/null | grep -qx installed || missing+=("$name")
-    done
+    local missing
+    mapfile -t missing < <(missing_packages)
     ((${#missing[@]})) || return 0
     export DEBIAN_FRONTEND=noninteractive
     # An installation that was interrupted has to end before another begins.
@@ -23,6 +20,17 @@ install_packages() {
     apt-get update -qq
     # Without recommends: libvirt's own default network would bring a bridge and rules of its own.
     without_service_starts apt-get install -y -q --no-install-recommends "${missing[@]}"
+    # apt-get may end well when it was interrupted.
+    mapfile -t missing < <(missing_packages)
+    ((${#missing[@]} == 0)) || { echo "not installed: ${missing[*]}" && return 1; }
+}
+
+missing_packages() {
+    local wanted=("${HOST_PACKAGES[@]}") name
+    [[ $PROFILE != full ]] || wanted+=("${FULL_PACKAGES[@]}")
+    for name in "${wanted[@]}"; do
+        [[ $(dpkg-query -W -f '${db:Status-Status}' "$name" 2>/dev/null) == installed ]] || echo "$name"
+    done
 }
 
 # Packages must not start their services: what runs, and how, is stack.sh's matter.
