@@ -6,7 +6,6 @@ body names the field and what is wrong with it.
 """
 
 import datetime as dt
-import functools
 import ipaddress
 import re
 import threading
@@ -218,7 +217,6 @@ def _zoned(value: str) -> bool:
     return re.search(r"T\S* \d{2}:?\d{2}$", value) is not None
 
 
-@functools.lru_cache(maxsize=512)
 def boolean(value: Any) -> bool:
     """What the words of schemas.types.BOOLEAN mean."""
     return value is True or str(value).lower() in ("true", "1", "on", "yes", "y", "t")

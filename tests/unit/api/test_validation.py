@@ -95,7 +95,7 @@ def test_numbers_may_be_written_as_text() -> None:
 
 def test_words_of_yes_and_no() -> None:
     assert all(boolean(v) for v in (True, "True", "1", "on", "YES"))
-    assert not any(boolean(v) for v in (False, "False", "0", "off", "no"))
+    assert not any(boolean(v) for v in (False, "False", "0", "off", "no", None, [], {}))
 
 
 def test_ids_and_times() -> None:
