@@ -128,7 +128,10 @@ QUERIES = st.sampled_from(
 def swept(nova: Nova, left_as_found: None) -> Any:
     """Whatever a lucky body has launched is deleted."""
     yield
-    nova.delete(*(s["id"] for s in nova.get("/servers")["servers"]))
+    ids = [server["id"] for server in nova.get("/servers")["servers"]]
+    for server_id in ids:
+        nova.act(server_id, "unlock")
+    nova.delete(*ids)
 
 
 def test_random_launches_reach_no_5xx(nova: Nova, left_as_found: None, swept: None) -> None:
