@@ -228,6 +228,77 @@ def test_a_restarted_process_takes_its_predecessors_work_at_once(
     assert work.take(db, entry.id, "nova-compute@h/new", LEASE) is not None
 
 
+def test_a_restarted_conductor_finds_what_its_predecessor_left(
+    db: Database, ctxt: RequestContext
+) -> None:
+    _, entry = launched(db, ctxt)
+    assert work.take(db, entry.id, "nova-conductor@h9/old", LEASE) is not None
+    assert entry.id not in {w.id for w in work.expired(db)}
+    assert work.forsake_earlier(db, "nova-conductor@h9/new") == 1
+    assert entry.id in {w.id for w in work.expired(db)}
+
+
+def test_a_late_message_does_not_take_what_is_anothers_by_now(
+    db: Database, ctxt: RequestContext
+) -> None:
+    instance, entry = launched(db, ctxt)
+    host = a_host(db)
+    assert allocations.claim(db, instance, entry, host, host, LEASE)
+    conductor, compute = "nova-conductor@h/1", "nova-compute@elsewhere/1"
+    assert work.take(db, entry.id, conductor, LEASE, stage="schedule") is None
+    assert work.take(db, entry.id, compute, LEASE, stage="host", host="elsewhere") is None
+    assert work.take(db, entry.id, compute, LEASE, stage="host", host=host) is not None
+
+
+def test_of_many_that_notice_a_lost_message_one_sends_another(
+    db: Database, ctxt: RequestContext
+) -> None:
+    instance = an_instance(uuid.uuid4().hex)
+    _, entry = launches.create(db, ctxt, [instance], lease_seconds=-1)[0]
+    assert sorted(together(5, lambda n: work.ask_again(db, entry.id, LEASE))) == [
+        *([False] * 4),
+        True,
+    ]
+    assert entry.id not in {w.id for w in work.expired(db)}
+
+
+def test_from_a_delete_on_nothing_else_moves_the_instance(
+    db: Database, ctxt: RequestContext
+) -> None:
+    """A build's work that outlived a failed delete brought the server back."""
+    instance, entry = launched(db, ctxt)
+    host = a_host(db)
+    assert allocations.claim(db, instance, entry, host, host, LEASE)
+    owner = f"nova-compute@{host}/1"
+    assert work.take(db, entry.id, owner, LEASE) is not None
+    deletion = states.begin(db, ctxt, instance.uuid, "delete", lease_seconds=LEASE)
+    assert [w.id for w in work.of_instance(db, instance.uuid)] == [deletion.id]
+    with pytest.raises(errors.Conflict):
+        states.advance(db, entry.id, owner, instance.uuid, list(s.BUILD_TASKS), s.NETWORKING)
+    states.finish(db, entry, owner, expected=[s.SPAWNING])
+    states.fail(db, entry, owner, code=500, message="too late")
+    now = instances.get(db, instance.uuid)
+    assert (now.vm_state, now.task_state) == (s.BUILDING, s.DELETING)
+
+
+def test_an_action_that_begins_beside_a_delete_leaves_no_work(
+    db: Database, ctxt: RequestContext
+) -> None:
+    for _ in range(5):
+        instance = active(db, ctxt)
+
+        def delete_or_attach(number: int, uuid: str = instance.uuid) -> Any:
+            if number:
+                return states.begin(db, ctxt, uuid, "attach_volume", lease_seconds=LEASE)
+            entry = states.begin(db, ctxt, uuid, "delete", lease_seconds=LEASE)
+            return states.finish(db, entry, None)
+
+        results = together(4, delete_or_attach)
+        if isinstance(results[0], errors.Conflict):  # the API looks again, and so do we
+            delete_or_attach(0)
+        assert work.of_instance(db, instance.uuid) == []
+
+
 def test_a_renewed_lease_does_not_run_out(db: Database, ctxt: RequestContext) -> None:
     _, entry = launched(db, ctxt)
     assert work.take(db, entry.id, "nova-compute@h/1", -1) is not None
