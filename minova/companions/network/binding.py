@@ -116,7 +116,8 @@ class Binder:
 
     def deleted(self, ctxt: RequestContext, port: Row) -> None:
         """After the commit of a deletion. A dead agent delays it by a few seconds at most."""
-        if port["host"]:
+        # What could not be bound, the agent has not got: there is nobody to wait for again.
+        if port["host"] and port["vif_type"] != FAILED:
             with self._db.reading() as connection:
                 alive = agents.is_alive(connection, port["host"])
             timeout = REMOVE_TIMEOUT if alive else DEAD_TIMEOUT
