@@ -1,0 +1,144 @@
+"""Two hosts in the full profile, and programs that are dead for good."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests import full
+from tests.faults import Books, FaultyCloud
+from tests.nova import furnish
+
+# With a report every two seconds a host is given up as early as with one every ten.
+GIVEN_UP_SECONDS = 50
+GONE_SECONDS = 60
+
+
+class TwoHosts(FaultyCloud, full.FullCloud):
+    """`minova-compute@host-2` is the program with another host's name."""
+
+    def command(self, program: str) -> list[str]:
+        name, _, host = program.partition("@")
+        command = super().command(name)
+        if host:
+            own = self.folder / f"{host}.conf"
+            own.write_text(f"[DEFAULT]\nhost = {host}\n")
+            command += ["--config-file", str(own)]
+        return command
+
+
+class Rig:
+    def __init__(self, cloud: TwoHosts) -> None:
+        self.cloud, self.nova, self.books = cloud, furnish(cloud), Books(cloud)
+
+    def start_second(self) -> None:
+        for program in ("minova-network-agent@host-2", "minova-compute@host-2"):
+            self.cloud.start_program(program)
+        self.nova.until(lambda: len(self.up()) == 2, "both hosts are up")
+
+    def up(self) -> list[str]:
+        services = self.nova.get("/os-services?binary=nova-compute", user="admin")["services"]
+        return [service["host"] for service in services if service["state"] == "up"]
+
+    def post(self) -> str:
+        answer = self.nova.call("POST", "/servers", self.nova.request())
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["server"]["id"])
+
+    def hosts_tried(self, server_id: str) -> list[tuple[str, str]]:
+        query = (
+            "SELECT e.host, e.result FROM instance_action_events e "
+            "JOIN instance_actions a ON e.action_id = a.id "
+            "WHERE a.instance_uuid = :id AND e.event LIKE 'compute%' ORDER BY e.id"
+        )
+        return [(host, result) for host, result in self.books.ask("database", query, id=server_id)]
+
+
+@pytest.fixture(scope="module")
+def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    if not full.can_run():
+        pytest.skip("no RabbitMQ and MariaDB; see tools/with-servers.sh")
+    cloud = full.full_cloud(tmp_path_factory.mktemp("two"), like=TwoHosts)
+    try:
+        cloud.start()
+        rig = Rig(cloud)
+        rig.start_second()
+        yield rig
+        rig.books.close()
+    finally:
+        cloud.stop()
+
+
+def test_a_launch_that_one_host_cannot_do_goes_to_the_next(rig: Rig) -> None:
+    rig.cloud.gates.fail("spawn", "The test wants it so.", host="host-1")
+    server = rig.nova.launch()
+    rig.nova.until(lambda: len(rig.hosts_tried(server)) == 2, "both events are written")
+    assert rig.hosts_tried(server) == [("host-1", "Error"), ("host-2", "Success")]
+    assert rig.cloud.guests("host-1") == set()
+    assert rig.cloud.guests("host-2") == {server}
+    held = rig.books.held_by(server)
+    assert held["claims"] == [("host-2",)]
+    assert [host for _, host in held["ports"]] == ["host-2"]
+    rig.nova.delete(server)
+    assert rig.books.held_by(server) == {}
+    assert rig.books.miscounted() == []
+
+
+def test_a_launch_that_no_host_can_do_says_what_the_last_one_said(rig: Rig) -> None:
+    rig.cloud.gates.fail("spawn", "The first host is tired.", host="host-1")
+    rig.cloud.gates.fail("spawn", "The second one, too.", host="host-2")
+    server = rig.post()
+    ended = rig.nova.settled(server)
+    assert ended["status"] == "ERROR"
+    assert "step 16" in ended["fault"]["message"]
+    assert "The second one, too." in ended["fault"]["message"]
+    assert rig.books.held_by(server) == {}
+    assert rig.books.miscounted() == []
+    rig.nova.delete(server)
+    rig.cloud.gates.clear()
+
+
+def test_a_host_without_a_network_agent_is_passed_over(rig: Rig) -> None:
+    rig.cloud.gates.clear()
+    rig.cloud.kill("minova-network-agent")
+    server = rig.post()
+    ended = rig.nova.settled(server)
+    assert ended["status"] == "ACTIVE", ended["fault"]
+    assert rig.cloud.guests("host-2") == {server}
+    rig.nova.delete(server)
+    assert rig.books.held_by(server) == {}
+    assert rig.books.miscounted() == []
+    rig.cloud.start_program("minova-network-agent")
+
+
+def test_a_compute_that_never_comes_back_keeps_no_launch_and_no_delete_waiting(rig: Rig) -> None:
+    rig.cloud.gates.clear()
+    living = rig.nova.launch()
+    with rig.cloud.gates.hold("spawn") as reached:
+        launching = rig.post()
+        reached()
+        for program in ("minova-compute", "minova-compute@host-2"):
+            rig.cloud.kill(program)
+    died = time.monotonic()
+    assert rig.nova.call("DELETE", f"/servers/{living}").status_code == 204
+    ended = rig.nova.settled(launching)
+    assert time.monotonic() - died < GIVEN_UP_SECONDS
+    assert ended["status"] == "ERROR"
+    assert "step 16" in ended["fault"]["message"]
+    assert rig.books.held_by(launching) == {}
+    rig.nova.until(
+        lambda: rig.nova.call("GET", f"/servers/{living}").status_code == 404, "it is gone"
+    )
+    print(f"given up and gone after {time.monotonic() - died:.1f} s")
+    assert time.monotonic() - died < GONE_SECONDS
+    assert rig.books.held_by(living) == {}
+    # No host has it any more: it is deleted although all are dead.
+    rig.nova.delete(launching)
+    for program in ("minova-compute", "minova-compute@host-2"):
+        rig.cloud.start_program(program)
+    again = rig.nova.launch()
+    rig.nova.delete(again)
+    rig.nova.until(
+        lambda: not rig.cloud.guests("host-1") | rig.cloud.guests("host-2"), "no guest is left"
+    )
+    assert rig.books.miscounted() == []
