@@ -23,6 +23,10 @@ LOG = logging.getLogger(__name__)
 _CATALOG_SECONDS = 300
 LOG_IN_SECONDS = 300
 
+# How long a service may say nothing before the step that waits for it fails. Binding a port to a
+# host whose agent is dead takes 30 s.
+_SILENCE_SECONDS = 45
+
 _again = tenacity.retry(
     retry=tenacity.retry_if_exception_type(errors.Unavailable),
     wait=tenacity.wait_random_exponential(multiplier=0.1, max=2),
@@ -146,6 +150,7 @@ class RestClient:
                     headers=headers,
                     raise_exc=False,
                     connect_retries=1,
+                    timeout=_SILENCE_SECONDS,
                     **options,
                 )
             except (ka_errors.ConnectFailure, ka_errors.DiscoveryFailure) as error:
