@@ -131,7 +131,7 @@ def swept(nova: Nova, left_as_found: None) -> Any:
     ids = [server["id"] for server in nova.get("/servers")["servers"]]
     for server_id in ids:
         nova.act(server_id, "unlock")
-    nova.delete(*ids)
+        assert nova.call("DELETE", f"/servers/{server_id}").status_code in (204, 404)
 
 
 def test_random_launches_reach_no_5xx(nova: Nova, left_as_found: None, swept: None) -> None:
