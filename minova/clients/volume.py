@@ -3,7 +3,6 @@
 from typing import Any
 
 from minova.clients.session import RestClient
-from minova.common import errors
 from minova.common.context import RequestContext
 
 _HEADERS = {"OpenStack-API-Version": "volume 3.44"}
@@ -54,11 +53,3 @@ class VolumeClient:
     def delete(self, volume_id: str) -> None:
         """Delete a volume that nothing uses. Idempotent."""
         self._rest.delete(f"/volumes/{volume_id}")
-
-    def exists(self, volume_id: str) -> bool:
-        """Whether the volume is there."""
-        try:
-            self.get(volume_id)
-        except errors.NotFound:
-            return False
-        return True

@@ -44,12 +44,6 @@ _lock = threading.Lock()
 _transport: Any = None
 
 
-def allow_remote_errors(module: str) -> None:
-    """Let exceptions of `module` be rebuilt by the caller of an RPC."""
-    if module not in _REMOTE_ERRORS:
-        _REMOTE_ERRORS.append(module)
-
-
 def transport() -> Any:
     """The process's one transport, from `transport_url`; made on first use."""
     global _transport

@@ -3,7 +3,7 @@
 Changes of state go through `db.states`, never through here.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -150,15 +150,3 @@ def remove_device(db: Database, device_id: str) -> None:
     """Forget a block device. Idempotent."""
     with db.transaction() as connection:
         connection.execute(_devices.delete().where(_devices.c.id == device_id))
-
-
-def volumes_in_use(db: Database, volume_ids: Iterable[str]) -> dict[str, str]:
-    """Which of these volumes a living instance maps: volume id -> instance uuid."""
-    join = _devices.join(_instances, _devices.c.instance_uuid == _instances.c.uuid)
-    query = (
-        sa.select(_devices.c.volume_id, _devices.c.instance_uuid)
-        .select_from(join)
-        .where(_devices.c.volume_id.in_(list(volume_ids)), _instances.c.deleted_at.is_(None))
-    )
-    with db.reading() as connection:
-        return {row.volume_id: row.instance_uuid for row in connection.execute(query)}
