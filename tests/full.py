@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import subprocess
 import uuid
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from minova.cmd.start import DATABASES, PROGRAMS
 from tests import databases
 from tests.cloud import Cloud
 
+RABBITMQCTL = "/usr/lib/rabbitmq/bin/rabbitmqctl"
 RABBIT = os.environ.get("MINOVA_TEST_RABBIT_URL", "")
 
 
@@ -44,11 +46,14 @@ def full_cloud(
     folder: Path,
     kind: str = "mariadb",
     *,
-    transport: str = RABBIT,
+    transport: str | None = None,
     like: type[FullCloud] = FullCloud,
     **options: Any,
 ) -> Any:
-    """A full cloud, not started; its databases exist and are empty."""
+    """A full cloud, not started; its databases exist and are empty.
+
+    It shares the broker, not its queues: a cloud that still runs would take its messages.
+    """
     urls = {}
     mark = uuid.uuid4().hex[:8]
     base = databases.SERVERS[kind]
@@ -63,8 +68,26 @@ def full_cloud(
     server.dispose()
     return like(
         folder,
-        transport=transport,
+        transport=transport or RABBIT + _own_vhost(f"minova-{mark}"),
         databases=urls,
         programs=options.pop("programs", list(PROGRAMS)),
         **options,
     )
+
+
+def _own_vhost(name: str) -> str:
+    """Make a virtual host at the shared broker; its name."""
+    everything = ", ".join(['<<".*">>'] * 3)
+    make = (
+        f'rabbit_vhost:add(<<"{name}">>, <<"guest">>), rabbit_auth_backend_internal:'
+        f'set_permissions(<<"guest">>, <<"{name}">>, {everything}, <<"guest">>).'
+    )
+    subprocess.run(
+        ["runuser", "-u", "rabbitmq", "--", RABBITMQCTL, "eval", make],
+        cwd="/",
+        env={**os.environ, "HOME": os.environ["MINOVA_TEST_RABBIT_HOME"]},
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
+    return name

@@ -66,6 +66,8 @@ start_rabbitmq() {
     SERVERS+=($!)
     export HOME=/root
     wait_for 90 bash -c "exec 3<>/dev/tcp/127.0.0.1/$port"
+    # rabbitmqctl finds the node by its name, and its cookie here.
+    export MINOVA_TEST_RABBIT_HOME=$folder
     export MINOVA_TEST_RABBIT_URL="rabbit://guest:guest@127.0.0.1:$port/"
 }
 
