@@ -19,7 +19,8 @@ from oslo_config import cfg
 from minova.common import errors
 from minova.common.context import RequestContext
 from minova.common.inflight import InFlight
-from minova.compute.actions import Actions
+from minova.compute.actions.host import Host
+from minova.compute.actions.runner import Runner
 from minova.compute.build import Builder
 from minova.compute.rpcapi import VERSION
 from minova.conductor.rpcapi import ConductorAPI
@@ -43,7 +44,7 @@ class ComputeManager:
         self._conductor = conductor
         self._host = host
         self._builder = Builder(driver, conductor, host, owner)
-        self._actions = Actions(driver, conductor, self._builder, host, owner)
+        self._runner = Runner(Host(driver, conductor, self._builder, host, owner))
         self._busy = InFlight()
         self._locks = InstanceLocks()
         self._builds = ThreadPoolExecutor(cfg.CONF.compute.max_concurrent_builds, "build")
@@ -65,7 +66,7 @@ class ComputeManager:
         if work is not None:
             if work.action in _DELETES:
                 self._locks.cancel_build(work.instance_uuid)
-            self._submit(self._others, work, lambda: self._actions.run(ctxt, work))
+            self._submit(self._others, work, lambda: self._runner.run(ctxt, work))
 
     def console_output(self, ctxt: RequestContext, uuid: str, lines: int | None) -> str:
         """The end of the console log, as text."""

@@ -20,9 +20,9 @@ def _anything(key: str) -> Body:
 START = _anything("os-start")
 STOP = _anything("os-stop")
 UNLOCK = _anything("unlock")
-LOCK_OLD = _anything("lock")
 LOCK = Body(
     None,
+    Field("lock", types.NOTHING, until=(2, 72), required=True),
     Field(
         "lock",
         types.nullable(
@@ -32,6 +32,7 @@ LOCK = Body(
                 "additionalProperties": False,
             }
         ),
+        since=(2, 73),
         required=True,
     ),
 )

@@ -1,0 +1,26 @@
+"""What POST /servers/{server_id}/action can do: one table, made of each topic's own."""
+
+from minova.api.actions import admin, console, locking, power, security_groups
+from minova.api.actions.row import Action, Call, Tools
+
+__all__ = ["ACTIONS", "LATER", "Action", "Call", "Tools"]
+
+ACTIONS: dict[str, Action] = {
+    **power.ACTIONS,
+    **locking.ACTIONS,
+    **admin.ACTIONS,
+    **console.ACTIONS,
+    **security_groups.ACTIONS,
+}
+
+# Nova's actions that are not here yet: 501 says so, where 400 would deny that they exist.
+LATER = frozenset(
+    (
+        *("pause", "unpause", "suspend", "resume", "rescue", "unrescue", "rebuild", "resize"),
+        *("confirmResize", "revertResize", "migrate", "os-migrateLive", "evacuate", "createImage"),
+        *("createBackup", "shelve", "shelveOffload", "unshelve", "changePassword", "restore"),
+        *("forceDelete", "trigger_crash_dump", "os-getVNCConsole", "os-getSPICEConsole"),
+        *("os-getSerialConsole", "os-getRDPConsole", "resetNetwork", "injectNetworkInfo"),
+        *("addFixedIp", "removeFixedIp", "addFloatingIp", "removeFloatingIp"),
+    )
+) - set(ACTIONS)

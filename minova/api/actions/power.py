@@ -1,0 +1,24 @@
+"""Start, stop and reboot."""
+
+from minova.api.actions.row import Action, Call, Tools
+from minova.api.schemas import actions as schemas
+
+
+def _start(tools: Tools, call: Call) -> None:
+    tools.lifecycle.begin(call.ctxt, call.instance, "start")
+
+
+def _stop(tools: Tools, call: Call) -> None:
+    tools.lifecycle.begin(call.ctxt, call.instance, "stop")
+
+
+def _reboot(tools: Tools, call: Call) -> None:
+    action = "reboot_hard" if call.value["type"].upper() == "HARD" else "reboot"
+    tools.lifecycle.begin(call.ctxt, call.instance, action, word="reboot")
+
+
+ACTIONS = {
+    "os-start": Action(_start, "servers:start", schemas.START),
+    "os-stop": Action(_stop, "servers:stop", schemas.STOP),
+    "reboot": Action(_reboot, "servers:reboot", schemas.REBOOT),
+}

@@ -1,0 +1,13 @@
+"""What nova-compute does to an instance that exists: one table, of each topic's own.
+
+`ACTIONS` maps the action's name in the work to its function. Each is safe to
+do again after a crash; its outcome goes through the conductor, and a failure
+ends the action with its reason.
+"""
+
+from minova.compute.actions import deleting, power, volumes
+from minova.compute.actions.host import Act
+
+__all__ = ["ACTIONS"]
+
+ACTIONS: dict[str, Act] = {**deleting.ACTIONS, **power.ACTIONS, **volumes.ACTIONS}

@@ -1,0 +1,32 @@
+"""Start, stop and reboot."""
+
+from minova.common.context import RequestContext
+from minova.compute.actions.host import Host, Outcome
+from minova.model import states
+from minova.model.instance import Instance
+from minova.model.work import Work
+
+
+def _stop(host: Host, ctxt: RequestContext, instance: Instance, work: Work) -> Outcome:
+    host.driver.power_off(instance)
+    return {"power_state": states.SHUTDOWN}
+
+
+def _start(host: Host, ctxt: RequestContext, instance: Instance, work: Work) -> Outcome:
+    host.connect_volumes(instance)
+    host.driver.power_on(instance, instance.vifs)
+    return {"power_state": states.RUNNING}
+
+
+def _reboot(host: Host, ctxt: RequestContext, instance: Instance, work: Work) -> Outcome:
+    host.driver.reboot(instance, instance.vifs, hard=False)
+    return {"power_state": states.RUNNING}
+
+
+def _reboot_hard(host: Host, ctxt: RequestContext, instance: Instance, work: Work) -> Outcome:
+    host.connect_volumes(instance)
+    host.driver.reboot(instance, instance.vifs, hard=True)
+    return {"power_state": states.RUNNING}
+
+
+ACTIONS = {"stop": _stop, "start": _start, "reboot": _reboot, "reboot_hard": _reboot_hard}

@@ -1,0 +1,74 @@
+"""Runs one action of an instance, and writes its outcome."""
+
+import logging
+import traceback
+from typing import Any
+
+from minova.common import errors
+from minova.common.context import RequestContext
+from minova.compute.actions import ACTIONS
+from minova.compute.actions.host import Host
+from minova.model.instance import utcnow
+from minova.model.work import Work
+
+LOG = logging.getLogger(__name__)
+_EVENT_NAMES = {"delete": "terminate", "forceDelete": "terminate", "reboot_hard": "reboot"}
+
+
+class Runner:
+    """Does the actions of one compute host."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._conductor = host.conductor
+
+    def run(self, ctxt: RequestContext, work: Work) -> None:
+        """Do the action of `work`, which this process owns, and write its outcome."""
+        started = utcnow()
+        try:
+            act = ACTIONS.get(work.action)
+            if act is None:
+                raise errors.NotSupported(feature=f"The action {work.action}")
+            instance = self._conductor.instance_get(ctxt, work.instance_uuid)
+            outcome = act(self._host, ctxt, instance, work)
+        except Exception as error:
+            self._failed(ctxt, work, started, error)
+            return
+        self._event(ctxt, work, started, "Success", None)
+        try:
+            self._conductor.finish(ctxt, work, self._host.owner, **outcome)
+        except errors.MinovaError as lost:
+            # It is done; if that is not written, recovery has it done again.
+            LOG.error("instance %s: cannot report: %s", work.instance_uuid, lost.message)
+
+    def _failed(self, ctxt: RequestContext, work: Work, started: Any, error: Exception) -> None:
+        reason = getattr(error, "message", None) or "an unexpected error; see nova-compute's log"
+        message = f"{work.action} of instance {work.instance_uuid} failed: {reason}"
+        LOG.error("%s", message, exc_info=error)
+        self._event(ctxt, work, started, "Error", message)
+        try:
+            self._conductor.fail(
+                ctxt,
+                work,
+                self._host.owner,
+                code=500,
+                message=message,
+                details="".join(traceback.format_exception(error)),
+            )
+        except errors.MinovaError as lost:
+            # The lease runs out, and recovery does the action again.
+            LOG.error("instance %s: cannot report: %s", work.instance_uuid, lost.message)
+
+    def _event(
+        self, ctxt: RequestContext, work: Work, started: Any, result: str, details: str | None
+    ) -> None:
+        if work.action_id is not None:
+            self._conductor.add_event(
+                ctxt,
+                work.action_id,
+                f"compute_{_EVENT_NAMES.get(work.action, work.action)}_instance",
+                started=started,
+                result=result,
+                host=self._host.name,
+                details=details,
+            )
