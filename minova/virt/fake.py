@@ -12,7 +12,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from uuid import UUID
 
 from oslo_config import cfg
@@ -28,50 +27,11 @@ from minova.virt.driver import (
     Lifecycle,
     LifecycleEvent,
 )
+from minova.virt.fake_host import ENDED, CachedImage, FakeGuest, FakeHost, host_of
 
-GIB = 1024**3
+__all__ = ["FakeDriver", "FakeGuest", "FakeHost", "host_of"]
+
 _HOLD_SECONDS = 60
-_ENDED = (states.NOSTATE, states.SHUTDOWN, states.CRASHED)
-
-
-@dataclass
-class FakeGuest:
-    """A guest: `disks` are made before it has a `power_state`."""
-
-    uuid: str
-    name: str
-    power_state: int = states.NOSTATE
-    disks: bool = False
-    vifs: list[VIF] = field(default_factory=list)
-    volumes: dict[str, str] = field(default_factory=dict)
-    config_drive: dict[str, bytes] = field(default_factory=dict)
-    console: bytes = b""
-
-
-@dataclass
-class CachedImage:
-    """An image in the cache: its virtual size in bytes, its ids and when each was last used."""
-
-    virtual_size: int
-    ids: dict[str, float] = field(default_factory=dict)
-
-
-@dataclass
-class FakeHost:
-    """What is on a host, whoever drives it."""
-
-    guests: dict[str, FakeGuest] = field(default_factory=dict)
-    images: dict[tuple[str, str], CachedImage] = field(default_factory=dict)
-    lock: threading.RLock = field(default_factory=threading.RLock)
-    downloads: threading.Lock = field(default_factory=threading.Lock)
-
-
-_hosts: dict[str, FakeHost] = {}
-
-
-def host_of(name: str) -> FakeHost:
-    """The fake host `name` of this process, made on first use."""
-    return _hosts.setdefault(name, FakeHost())
 
 
 class FakeDriver:
@@ -163,7 +123,7 @@ class FakeDriver:
                 guest = self._guest(instance)
                 guest.vifs, guest.config_drive = list(vifs), files
                 guest.volumes = {d.volume_id or d.id: d.device_name or "" for d in named}
-                self._boot(guest)
+                guest.boot()
 
     def destroy(self, instance: Instance) -> None:
         self._enter("destroy")
@@ -173,32 +133,32 @@ class FakeDriver:
         self._enter("power_off")
         with self.host.lock:
             guest = self.host.guests.get(instance.uuid)
-            if guest is not None and guest.power_state not in _ENDED:
+            if guest is not None and guest.power_state not in ENDED:
                 guest.power_state = states.SHUTDOWN
                 if timeout > 0:
-                    guest.console += b"fake guest: power button, shutting down\r\n"
+                    guest.say("power button, shutting down")
 
     def power_on(self, instance: Instance, vifs: list[VIF]) -> None:
         self._enter("power_on")
         with self.host.lock:
-            guest = self._existing(instance)
-            if guest.power_state in _ENDED:
+            guest = self.host.existing(instance.uuid)
+            if guest.power_state in ENDED:
                 guest.vifs = list(vifs)
-                self._boot(guest)
+                guest.boot()
 
     def reboot(self, instance: Instance, vifs: list[VIF], hard: bool, timeout: int = 60) -> None:
         self._enter("reboot")
         with self.host.lock:
-            guest = self._existing(instance)
+            guest = self.host.existing(instance.uuid)
             guest.vifs = list(vifs)
-            self._boot(guest)
+            guest.boot()
 
     def attach_volume(self, instance: Instance, device: BlockDevice) -> str:
         self._enter("attach_volume")
         if not device.volume_id:
             raise errors.Invalid(f"Block device {device.id} names no volume.")
         with self.host.lock:
-            guest = self._existing(instance)
+            guest = self.host.existing(instance.uuid)
             if device.volume_id not in guest.volumes:
                 taken = {device_names.ROOT, *guest.volumes.values()}
                 taken |= set(device_names.local_disks(instance.flavor).values())
@@ -264,16 +224,6 @@ class FakeDriver:
     def _guest(self, instance: Instance) -> FakeGuest:
         uuid = str(UUID(instance.uuid))
         return self.host.guests.setdefault(uuid, FakeGuest(uuid, instance.domain_name))
-
-    def _existing(self, instance: Instance) -> FakeGuest:
-        guest = self.host.guests.get(instance.uuid)
-        if guest is None:
-            raise errors.NotFound(resource="Guest", id=instance.uuid)
-        return guest
-
-    def _boot(self, guest: FakeGuest) -> None:
-        guest.power_state = states.RUNNING
-        guest.console += f"fake guest: {guest.name} boots\r\nfake guest: ready\r\n".encode()
 
     def _forget(self, uuid: str) -> None:
         with self.host.lock:
