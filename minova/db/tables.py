@@ -253,9 +253,70 @@ quotas = sa.Table(
     sa.Column("hard_limit", sa.Integer, nullable=False),
 )
 
+# A user's own limits within a project; they never allow more than the project's.
+user_quotas = sa.Table(
+    "user_quotas",
+    metadata,
+    sa.Column("project_id", sa.String(64), primary_key=True),
+    sa.Column("user_id", sa.String(64), primary_key=True),
+    sa.Column("resource", sa.String(64), primary_key=True),
+    sa.Column("hard_limit", sa.Integer, nullable=False),
+)
+
+# The class `default` stands before the configured defaults.
+quota_classes = sa.Table(
+    "quota_classes",
+    metadata,
+    sa.Column("name", sa.String(255), primary_key=True),
+    sa.Column("resource", sa.String(64), primary_key=True),
+    sa.Column("hard_limit", sa.Integer, nullable=False),
+)
+
 # One row a project; locked while its quota is checked and used.
 project_locks = sa.Table(
     "project_locks",
     metadata,
     sa.Column("project_id", sa.String(64), primary_key=True),
+)
+
+server_groups = sa.Table(
+    "server_groups",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("uuid", sa.String(36), nullable=False, unique=True),
+    sa.Column("name", sa.String(255), nullable=False),
+    sa.Column("project_id", sa.String(64), nullable=False),
+    sa.Column("user_id", sa.String(64), nullable=False),
+    sa.Column("policy", sa.String(32), nullable=False),
+    sa.Column("rules", Json, nullable=False),
+    sa.Column("created_at", UTCDateTime, nullable=False),
+    # Written by every claim of a member: its lock is what makes them come one after the other.
+    sa.Column("claimed_at", UTCDateTime),
+    sa.Index("ix_server_groups_project", "project_id"),
+)
+
+server_group_members = sa.Table(
+    "server_group_members",
+    metadata,
+    sa.Column("instance_uuid", sa.String(36), primary_key=True),
+    sa.Column("group_uuid", sa.String(36), nullable=False),
+    sa.Index("ix_server_group_members_group", "group_uuid"),
+)
+
+aggregates = sa.Table(
+    "aggregates",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("uuid", sa.String(36), nullable=False, unique=True),
+    sa.Column("name", sa.String(255), nullable=False, unique=True),
+    sa.Column("metadata", Json, nullable=False, key="metadata_"),
+    sa.Column("created_at", UTCDateTime, nullable=False),
+    sa.Column("updated_at", UTCDateTime),
+)
+
+aggregate_hosts = sa.Table(
+    "aggregate_hosts",
+    metadata,
+    sa.Column("aggregate_id", sa.Integer, sa.ForeignKey("aggregates.id"), primary_key=True),
+    sa.Column("host", sa.String(255), primary_key=True),
 )
