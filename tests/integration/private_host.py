@@ -84,6 +84,10 @@ class PrivateHost:
         namespaces = ("--mount", "--net", "--pid", "--uts", "--ipc", "--wdns=/")
         return ["nsenter", "--target", self._pid, *namespaces, *command]
 
+    def network_command(self, *command: str) -> list[str]:
+        """The command line that runs `command` on our own files, in the host's network."""
+        return ["nsenter", "--target", self._pid, "--net", *command]
+
     def run(self, *command: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
         """Run to the end; the caller judges the status."""
         environment = {**os.environ, "HOME": "/root", "LANG": "C.UTF-8"}

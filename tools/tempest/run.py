@@ -1,0 +1,112 @@
+"""One run of Tempest: a cloud, its tempest.conf, the list, the report.
+
+`run.sh` starts it, once Tempest's venv is there. Everything a run leaves is in
+`build/tempest/<list>-<driver>[-<version>]/` unless `--out` names a folder.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+TOP = HERE.parents[1]
+sys.path[:0] = [str(TOP), str(HERE)]
+import clouds
+
+BUILD = TOP / "build" / "tempest"
+VENV = BUILD / "venv"
+PREFIXES_OF_GUESTS = HERE / "lists" / "guests.txt"
+
+
+def main() -> int:
+    arguments = parse()
+    ids = read_list(arguments.list)
+    with clouds.choose(arguments.driver) as cloud:
+        name = "-".join(
+            filter(None, [arguments.list.stem, cloud.driver, arguments.max_microversion])
+        )
+        out = (arguments.out or BUILD / name).resolve()
+        out.mkdir(parents=True, exist_ok=True)
+        print(f"Tempest on {cloud.description}; results in {out}", flush=True)
+        configure(cloud, out, arguments.max_microversion)
+        left_out = [] if cloud.boots else [i for i in ids if i.startswith(prefixes())]
+        (out / "wanted").write_text("\n".join(ids) + "\n")
+        (out / "left-out").write_text("".join(f"{i}\n" for i in left_out))
+        (out / "list").write_text("".join(f"{i}\n" for i in ids if i not in set(left_out)))
+        run(cloud, out, arguments.concurrency)
+    report = [str(VENV / "bin" / "python"), str(HERE / "report.py"), str(out)]
+    return subprocess.run(report, check=False).returncode
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="run.sh", description="Run Tempest.")
+    parser.add_argument(
+        "--driver",
+        choices=["libvirt", "fake"],
+        help="libvirt: the running lab, or one on a private host; fake: a cloud of its own "
+        "that boots nothing. Default: the running lab, else fake",
+    )
+    parser.add_argument("--concurrency", type=int, default=2, help="tests at a time (default 2)")
+    parser.add_argument(
+        "--max-microversion",
+        metavar="V",
+        help="open the tests of compute versions up to V, or `latest`; default: only those of 2.1",
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the results")
+    parser.add_argument(
+        "list",
+        nargs="?",
+        default="tier0",
+        type=list_file,
+        metavar="LIST",
+        help="tier0 (default), tier1, tier1-companions, or a file of test ids",
+    )
+    return parser.parse_args()
+
+
+def list_file(name: str) -> Path:
+    """The file of a list, by its name beside us or by its path."""
+    for path in (HERE / "lists" / f"{name}.txt", Path(name)):
+        if path.is_file():
+            return path.resolve()
+    raise argparse.ArgumentTypeError(f"no list is called {name}")
+
+
+def read_list(path: Path) -> list[str]:
+    """The ids of a list; `#` begins a comment."""
+    lines = (line.partition("#")[0].strip() for line in path.read_text().splitlines())
+    return [line for line in lines if line]
+
+
+def prefixes() -> tuple[str, ...]:
+    return tuple(read_list(PREFIXES_OF_GUESTS))
+
+
+def configure(cloud: clouds.Cloud, out: Path, version: str | None) -> None:
+    """Write tempest.conf; in the cloud's network, which may not be ours."""
+    command = [sys.executable, str(HERE / "configure.py"), str(out), "--driver", cloud.driver]
+    command += ["--max-microversion", version] if version else []
+    command += ["--guest", str(cloud.guest)] if cloud.guest else []
+    subprocess.run(
+        [*cloud.prefix, *command],
+        check=True,
+        env={**os.environ, "OS_CLIENT_CONFIG_FILE": str(cloud.clouds_yaml)},
+    )
+
+
+def run(cloud: clouds.Cloud, out: Path, concurrency: int) -> None:
+    """Run `out/list`; `out/stream` is what happened, in subunit v2."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("OS_")}
+    environment["PATH"] = f"{VENV / 'bin'}:{environment.get('PATH', '')}:/usr/sbin:/sbin"
+    command = [str(VENV / "bin" / "tempest"), "run", "--config-file", "tempest.conf"]
+    command += ["--load-list", "list", "--concurrency", str(concurrency)]
+    subprocess.run([*cloud.prefix, *command], cwd=out, env=environment, check=False)
+    last = [str(VENV / "bin" / "stestr"), "last", "--subunit"]
+    with (out / "stream").open("wb") as stream:
+        subprocess.run(last, cwd=out, env=environment, stdout=stream, check=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
