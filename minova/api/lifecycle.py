@@ -61,11 +61,14 @@ class Lifecycle:
         *,
         word: str | None = None,
         request: dict[str, Any] | None = None,
+        stage: str | None = None,
+        within: states.Within | None = None,
     ) -> Work:
         """Start an action of states.ACTIONS, or raise errors.Conflict in Nova's words.
 
         `word` is what the client calls it; `request` what the host needs to
-        know besides.
+        know besides. Of stage `schedule`, a host is sought for it first. For
+        `within` see db.states.begin.
         """
         # Without a host and never launched, it is the state that `begin` will refuse.
         if instance.host is None and instance.launched_at and action not in _WITHOUT_HOST:
@@ -78,9 +81,13 @@ class Lifecycle:
             lease_seconds=cfg.CONF.conductor.message_seconds,
             word=word,
             request=request,
+            stage=stage,
+            within=within,
         )
         try:
-            if work.host is not None:
+            if work.stage == "schedule":
+                self._conductor.launch(ctxt, work.id)
+            elif work.host is not None:
                 self._compute.run(ctxt, work.host, work.id)
             elif action in _WITHOUT_HOST:
                 self._conductor.delete_unhosted(ctxt, work.id)

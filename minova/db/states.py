@@ -7,6 +7,7 @@ flight. `advance` is the swap between two task_states of a running action.
 one transaction, so that none can be seen without the others.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,6 +21,7 @@ from minova.model.instance import Instance, utcnow
 from minova.model.work import Work
 
 _instances = tables.instances
+Within = Callable[[sa.Connection, Instance], dict[str, Any]]
 
 
 @retried
@@ -32,11 +34,16 @@ def begin(
     lease_seconds: float,
     word: str | None = None,
     request: dict[str, Any] | None = None,
+    stage: str | None = None,
+    within: Within | None = None,
 ) -> Work:
     """Start `action` on the instance, or raise errors.Conflict in Nova's words.
 
     `word` is the action's name in that message, where the client's differs.
-    The work is for the instance's host, or for the conductor if it has none.
+    The work is for the instance's host, or for the conductor if it has none;
+    or it begins at `stage`, without a host. `within` does more in the same
+    transaction, may refuse, and answers what the work's request holds besides
+    (its `host`: whose work it is, if not that of the instance's host).
     """
     row = states.ACTIONS[action]
     with db.transaction() as connection:
@@ -67,15 +74,17 @@ def begin(
             )
         if row.success == states.DELETED:
             _end_others(connection, uuid)
+        more = within(connection, instance) if within is not None else {}
+        host = None if stage else more.pop("host", instance.host)
         action_id = actions.start(connection, ctxt, uuid, action)
         return work.add(
             connection,
             instance_uuid=uuid,
             action=action,
-            stage="host" if instance.host else "conductor",
-            host=instance.host,
+            stage=stage or ("host" if host else "conductor"),
+            host=host,
             context=ctxt.to_wire(),
-            request=request or {},
+            request={**(request or {}), **more},
             action_id=action_id,
             lease_seconds=lease_seconds,
         )

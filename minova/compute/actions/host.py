@@ -7,6 +7,7 @@ from typing import Any
 from minova.clients.image import ImageClient
 from minova.clients.network import NetworkClient
 from minova.clients.volume import VolumeClient
+from minova.common import errors
 from minova.common.context import RequestContext
 from minova.compute.build import Builder, connect_volume
 from minova.conductor.rpcapi import ConductorAPI
@@ -16,6 +17,14 @@ from minova.virt.driver import Driver
 
 # An action may end the work with other values than its row of states.ACTIONS says.
 Outcome = dict[str, Any]
+
+
+class Unchanged(errors.MinovaError):
+    """The action failed, and the instance is as it was before: its `vm_state` then."""
+
+    def __init__(self, message: str, vm_state: str) -> None:
+        super().__init__(message)
+        self.vm_state = vm_state
 
 
 @dataclass(frozen=True)
@@ -41,4 +50,5 @@ class Host:
                 connect_volume(self.volumes, device, instance, self.name)
 
 
-Act = Callable[[Host, RequestContext, Instance, Work], Outcome]
+# None: the work is another host's now, which ends it.
+Act = Callable[[Host, RequestContext, Instance, Work], Outcome | None]

@@ -7,7 +7,7 @@ from typing import Any
 from minova.common import errors
 from minova.common.context import RequestContext
 from minova.compute.actions import ACTIONS
-from minova.compute.actions.host import Host
+from minova.compute.actions.host import Host, Unchanged
 from minova.model.instance import utcnow
 from minova.model.work import Work
 
@@ -35,6 +35,8 @@ class Runner:
             self._failed(ctxt, work, started, error)
             return
         self._event(ctxt, work, started, "Success", None)
+        if outcome is None:
+            return
         try:
             self._conductor.finish(ctxt, work, self._host.owner, **outcome)
         except errors.MinovaError as lost:
@@ -54,6 +56,7 @@ class Runner:
                 code=500,
                 message=message,
                 details="".join(traceback.format_exception(error)),
+                vm_state=error.vm_state if isinstance(error, Unchanged) else None,
             )
         except errors.MinovaError as lost:
             # The lease runs out, and recovery does the action again.
