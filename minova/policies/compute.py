@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from oslo_policy import policy as oslo_policy
 
 from minova.common import policy
+from minova.policies import compute_power
 
 # Sees every project's servers and may act for any project.
 PRIVILEGED = "context_is_privileged"
@@ -265,6 +266,7 @@ _RULES: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
         ("POST /os-server-external-events",),
     ),
     "extensions": (_ANYONE, "List extensions", ("GET /extensions",)),
+    **compute_power.RULES,
 }
 
 

@@ -131,6 +131,22 @@ class Driver(Protocol):
     def reboot(self, instance: Instance, vifs: list[VIF], hard: bool, timeout: int = 60) -> None:
         """Soft: ACPI, then hard if the guest has not reacted within `timeout` seconds."""
 
+    def pause(self, instance: Instance) -> None:
+        """Stop its CPUs; its memory stays. Raises errors.Conflict when the guest has ended."""
+
+    def unpause(self, instance: Instance) -> None:
+        """Let a paused guest go on. Raises errors.Conflict when it has ended."""
+
+    def suspend(self, instance: Instance) -> None:
+        """Write its memory to the host's disk, where it outlives a reboot of the host.
+
+        The guest is gone then, and its power state POWER_SUSPENDED. Raises
+        errors.Conflict when it had ended before.
+        """
+
+    def resume(self, instance: Instance) -> None:
+        """Go on where `suspend` has stopped, once its volumes are connected again."""
+
     def attach_volume(self, instance: Instance, device: BlockDevice) -> str:
         """Plug a connected volume into the guest, running or not; its name there (`/dev/vdb`).
 

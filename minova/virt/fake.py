@@ -19,7 +19,7 @@ from oslo_config import cfg
 from minova.common import errors
 from minova.model import device_names, states, steps
 from minova.model.instance import VIF, BlockDevice, ImageMeta, Instance
-from minova.virt import verified
+from minova.virt import fake_sleep, verified
 from minova.virt.driver import (
     GuestFiles,
     HostResources,
@@ -133,7 +133,11 @@ class FakeDriver:
         self._enter("power_off")
         with self.host.lock:
             guest = self.host.guests.get(instance.uuid)
-            if guest is not None and guest.power_state not in ENDED:
+            if guest is None:
+                return
+            if guest.power_state == states.POWER_SUSPENDED:
+                guest.power_state = states.SHUTDOWN
+            if guest.power_state not in ENDED:
                 guest.power_state = states.SHUTDOWN
                 if timeout > 0:
                     guest.say("power button, shutting down")
@@ -152,6 +156,22 @@ class FakeDriver:
             guest = self.host.existing(instance.uuid)
             guest.vifs = list(vifs)
             guest.boot()
+
+    def pause(self, instance: Instance) -> None:
+        self._enter("pause")
+        fake_sleep.pause(self.host, instance)
+
+    def unpause(self, instance: Instance) -> None:
+        self._enter("unpause")
+        fake_sleep.unpause(self.host, instance)
+
+    def suspend(self, instance: Instance) -> None:
+        self._enter("suspend")
+        fake_sleep.suspend(self.host, instance)
+
+    def resume(self, instance: Instance) -> None:
+        self._enter("resume")
+        fake_sleep.resume(self.host, instance)
 
     def attach_volume(self, instance: Instance, device: BlockDevice) -> str:
         self._enter("attach_volume")

@@ -60,3 +60,12 @@ class Action:
     status: int = 202
     since: Version = MIN
     until: Version = MAX
+
+
+def begins(action: str) -> Callable[[Tools, Call], None]:
+    """What runs a row that begins `action` of states.ACTIONS and has no more to say."""
+
+    def run(tools: Tools, call: Call) -> None:
+        tools.lifecycle.begin(call.ctxt, call.instance, action)
+
+    return run

@@ -20,6 +20,10 @@ def _anything(key: str) -> Body:
 START = _anything("os-start")
 STOP = _anything("os-stop")
 UNLOCK = _anything("unlock")
+PAUSE = _anything("pause")
+UNPAUSE = _anything("unpause")
+SUSPEND = _anything("suspend")
+RESUME = _anything("resume")
 LOCK = Body(
     None,
     Field("lock", types.NOTHING, until=(2, 72), required=True),

@@ -18,8 +18,21 @@ from minova.common.undo import Undo
 from minova.model import states, steps
 from minova.model.instance import VIF, BlockDevice, ImageMeta, Instance
 from minova.virt import verified
-from minova.virt.driver import GuestFiles, HostResources, ImageSource, LifecycleEvent
-from minova.virt.libvirt import configdrive, consolelog, disks, power, resources, volumes
+from minova.virt.driver import (
+    GuestFiles,
+    HostResources,
+    ImageSource,
+    LifecycleEvent,
+)
+from minova.virt.libvirt import (
+    configdrive,
+    consolelog,
+    disks,
+    power,
+    resources,
+    sleep,
+    volumes,
+)
 from minova.virt.libvirt.connection import Connection
 from minova.virt.libvirt.disks import InstanceFolder
 from minova.virt.libvirt.domain import builder, interfaces, plan
@@ -131,6 +144,18 @@ class LibvirtDriver:
                 return
             guest.kill()
             self._start_with(guest, instance, vifs)
+
+    def pause(self, instance: Instance) -> None:
+        sleep.pause(self._guest(instance.uuid), self._watch)
+
+    def unpause(self, instance: Instance) -> None:
+        sleep.unpause(self._guest(instance.uuid), self._watch)
+
+    def suspend(self, instance: Instance) -> None:
+        sleep.suspend(self._guest(instance.uuid), self._watch)
+
+    def resume(self, instance: Instance) -> None:
+        sleep.resume(self._guest(instance.uuid), self._watch)
 
     def attach_volume(self, instance: Instance, device: BlockDevice) -> str:
         return volumes.attach(self._guest(instance.uuid), instance, device)

@@ -4,6 +4,8 @@ A `Guest` holds no libvirt object, because those die with their connection;
 every call looks the domain up anew.
 """
 
+import contextlib
+import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -25,7 +27,6 @@ _POWER_STATES = {
     libvirt.VIR_DOMAIN_CRASHED: states.CRASHED,
     libvirt.VIR_DOMAIN_PMSUSPENDED: states.POWER_SUSPENDED,
 }
-_ENDED = (states.NOSTATE, states.SHUTDOWN, states.CRASHED)
 _UNDEFINE = (
     libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
     | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
@@ -45,11 +46,11 @@ class Guest:
 
     def power_state(self) -> int:
         """One of `model.states`; NOSTATE when there is no such domain."""
-        return self._call(lambda domain: _power_state(*domain.state()), states.NOSTATE, "see it")
+        return self._call(_power_state_of, states.NOSTATE, "see it")
 
     def is_running(self) -> bool:
         """Whether it exists and has not ended; a paused guest counts."""
-        return self.power_state() not in _ENDED
+        return self._call(lambda domain: bool(domain.isActive()), False, "see it")
 
     def start_new(self, xml: str) -> None:
         """Define and start it; what runs already is left alone."""
@@ -64,8 +65,45 @@ class Guest:
         self._connection.call(lambda conn: conn.defineXML(xml), "define the guest")
 
     def start(self) -> None:
-        """Start it if it does not run."""
+        """Start it if it does not run; with the memory that `save` has written, if it has."""
         self._call(_create, None, "start the guest")
+
+    def pause(self) -> None:
+        """Stop its CPUs."""
+
+        def stop(domain: Any) -> None:
+            if domain.state()[0] != libvirt.VIR_DOMAIN_PAUSED:
+                domain.suspend()
+
+        self._call(stop, None, "pause the guest")
+
+    def unpause(self) -> None:
+        """Let its CPUs go on, also when the guest sent itself to sleep."""
+
+        def go_on(domain: Any) -> None:
+            state = domain.state()[0]
+            if state == libvirt.VIR_DOMAIN_PAUSED:
+                domain.resume()
+            elif state == libvirt.VIR_DOMAIN_PMSUSPENDED:
+                domain.pMWakeup()
+
+        self._call(go_on, None, "let the guest go on")
+
+    def save(self, seconds: float) -> None:
+        """Write its memory to the host's disk and end it; give up after `seconds`, it runs on."""
+
+        def write(domain: Any) -> None:
+            if not domain.isActive() and domain.hasManagedSaveImage():
+                return
+            late = threading.Timer(seconds, _abort_job, (domain,))
+            late.daemon = True
+            late.start()
+            try:
+                domain.managedSave(libvirt.VIR_DOMAIN_SAVE_RUNNING)
+            finally:
+                late.cancel()
+
+        self._call(write, None, "suspend the guest")
 
     def shutdown(self) -> None:
         """Press its power button. A guest that is not up to it yet misses that."""
@@ -78,8 +116,14 @@ class Guest:
         self._call(_tolerant(lambda domain: domain.reboot(flags)), None, "reboot the guest")
 
     def kill(self) -> None:
-        """End it at once; fine when it has ended."""
-        self._call(_tolerant(lambda domain: domain.destroy()), None, "stop the guest")
+        """End it at once, and drop what it had saved of its memory; fine when it has ended."""
+
+        def end(domain: Any) -> None:
+            _tolerant(lambda it: it.destroy())(domain)
+            if domain.hasManagedSaveImage():
+                domain.managedSaveRemove()
+
+        self._call(end, None, "stop the guest")
 
     def forget(self) -> None:
         """End it and remove its definition; fine when there is none."""
@@ -141,20 +185,35 @@ def all_guests(connection: Connection) -> dict[str, int]:
 
     def ask(conn: Any) -> dict[str, int]:
         stats = conn.getAllDomainStats(libvirt.VIR_DOMAIN_STATS_STATE)
+        asleep = conn.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE)
+        saved = {domain.UUIDString() for domain in asleep}
         return {
-            domain.UUIDString(): _power_state(values["state.state"], values["state.reason"])
-            for domain, values in stats
+            uuid: _power_state(values["state.state"], values["state.reason"], uuid in saved)
+            for uuid, domain, values in ((d.UUIDString(), d, values) for d, values in stats)
             if _is_ours(domain)
         }
 
     return connection.call(ask, "list the guests")
 
 
-def _power_state(state: int, reason: int) -> int:
-    crashed = libvirt.VIR_DOMAIN_SHUTOFF_CRASHED
-    if state == libvirt.VIR_DOMAIN_SHUTOFF and reason == crashed:
+def _power_state_of(domain: Any) -> int:
+    state, reason = domain.state()
+    ended = state == libvirt.VIR_DOMAIN_SHUTOFF
+    return _power_state(state, reason, ended and bool(domain.hasManagedSaveImage()))
+
+
+def _power_state(state: int, reason: int, saved: bool) -> int:
+    """`saved`: its memory lies on the host's disk. libvirtd forgets that as a reason."""
+    if state == libvirt.VIR_DOMAIN_SHUTOFF and saved:
+        return states.POWER_SUSPENDED
+    if state == libvirt.VIR_DOMAIN_SHUTOFF and reason == libvirt.VIR_DOMAIN_SHUTOFF_CRASHED:
         return states.CRASHED
     return _POWER_STATES.get(state, states.NOSTATE)
+
+
+def _abort_job(domain: Any) -> None:
+    with contextlib.suppress(libvirt.libvirtError):  # it has just ended
+        domain.abortJob()
 
 
 def _is_ours(domain: Any) -> bool:

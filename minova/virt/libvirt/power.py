@@ -19,7 +19,7 @@ def stop(guest: Guest, watch: Watch, timeout: float) -> None:
         stopped = _press(guest.shutdown, guest, watch, lambda: not guest.is_running(), timeout)
         if not stopped:
             LOG.info("instance %s: guest did not shut down in %s s", guest.uuid, timeout)
-    if guest.is_running():
+    if guest.is_running() or guest.power_state() == states.POWER_SUSPENDED:
         guest.kill()
 
 
