@@ -52,9 +52,7 @@ def checked(
     if len(tags) != len(set(tags)):
         raise errors.Invalid(_WRONG + "tags must be unique.")
     properties = _check_volumes(devices, volumes)
-    local = [
-        replace(d, device_name="/dev/" + device_names.ROOT) for d in devices if not d.is_volume
-    ]
+    local = [replace(d, device_name="/dev/vda") for d in devices if not d.is_volume]
     return Devices([*local, *device_names.assign(flavor, devices)], properties)
 
 

@@ -114,9 +114,9 @@ class VolumeAttachments:
 
     @staticmethod
     def _name(instance: Instance, wanted: dict[str, Any]) -> str:
-        taken = {device_names.ROOT, *device_names.local_disks(instance.flavor).values()}
-        taken |= {device_names.short(d.device_name) for d in instance.block_devices}
-        return device_names.choose(wanted.get("device"), taken)
+        bus = device_names.usual_bus(instance.image_properties)
+        taken = device_names.arrange(instance.flavor, instance.block_devices, bus).taken
+        return device_names.choose(wanted.get("device"), taken, bus)
 
     @window("2.85")
     def update(

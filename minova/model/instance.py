@@ -120,7 +120,9 @@ class BlockDevice:
 
     `source_type` is image, volume, blank or snapshot; `destination_type`
     local or volume. `boot_index` 0 is what the instance boots from. Once
-    connected, `connection_info` is what the volume service answered.
+    connected, `connection_info` is what the volume service answered. The
+    size of a swap disk (`guest_format` swap) is in MiB. `device_type` is
+    disk or cdrom; `disk_bus` None leaves the server's usual one.
     """
 
     id: str
@@ -135,6 +137,11 @@ class BlockDevice:
     attachment_id: str | None = None
     connection_info: dict[str, Any] | None = None
     tag: str | None = None
+    snapshot_id: str | None = None
+    volume_type: str | None = None
+    guest_format: str | None = None
+    disk_bus: str | None = None
+    device_type: str | None = None
 
     @property
     def is_volume(self) -> bool:

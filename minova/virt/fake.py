@@ -115,7 +115,8 @@ class FakeDriver:
         config_drive: GuestFiles | None,
     ) -> None:
         with steps.step(15, instance=instance.uuid):
-            named = device_names.assign(instance.flavor, block_devices)
+            bus = device_names.usual_bus(instance.image_properties)
+            named = device_names.assign(instance.flavor, block_devices, bus)
             files = dict(config_drive.files) if config_drive is not None else {}
         with steps.step(16, instance=instance.uuid, accelerator="fake"):
             self._enter("spawn")
@@ -180,9 +181,12 @@ class FakeDriver:
         with self.host.lock:
             guest = self.host.existing(instance.uuid)
             if device.volume_id not in guest.volumes:
-                taken = {device_names.ROOT, *guest.volumes.values()}
-                taken |= set(device_names.local_disks(instance.flavor).values())
-                name = device_names.choose(device.device_name, taken)
+                bus = device_names.usual_bus(instance.image_properties)
+                local = [d for d in instance.block_devices if not d.is_volume]
+                taken = device_names.arrange(instance.flavor, local, bus).taken
+                taken |= set(guest.volumes.values())
+                own = device_names.bus_of(device, bus)
+                name = device_names.choose(device.device_name, taken, own)
                 guest.volumes[device.volume_id] = f"/dev/{name}"
             return guest.volumes[device.volume_id]
 

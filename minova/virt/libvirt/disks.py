@@ -1,14 +1,15 @@
 """The files of an instance: `<instances_path>/<uuid>/`, and the programs that make them.
 
     disk          the root disk, a qcow2 overlay on the cached image
-    disk.eph0     the flavor's ephemeral disk (raw, ext4)
-    disk.swap     the flavor's swap disk (raw)
+    disk.eph0     the first ephemeral disk (raw, ext4); disk.eph1, … the others
+    disk.swap     the swap disk (raw)
     disk.config   the config drive (ISO 9660)
     console.log   what the guest's serial console said
 
 A file that is there is whole: each is made under another name and renamed.
 """
 
+import functools
 import logging
 import os
 import shutil
@@ -18,15 +19,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 from minova.common import errors
+from minova.model import device_names
+from minova.model.device_names import LocalDisk
 from minova.model.instance import Instance
 from minova.virt import qcow2
 from minova.virt.libvirt.imagecache import Base
 
 LOG = logging.getLogger(__name__)
-GIB = 1024**3
+GIB, MIB = 1024**3, 1024**2
 ROOT, EPHEMERAL, SWAP, CONFIG, CONSOLE = (
     "disk",
-    "disk.eph0",
+    "disk.eph",
     "disk.swap",
     "disk.config",
     "console.log",
@@ -96,26 +99,26 @@ def make_root(folder: InstanceFolder, instance: Instance, base: Base) -> None:
     )
 
 
-def make_ephemeral(folder: InstanceFolder, instance: Instance) -> None:
-    """The flavor's ephemeral disk, if it has one, with a file system."""
-
-    def maker(part: Path) -> None:
-        _sparse(part, instance.flavor.ephemeral_gb * GIB)
-        run("mkfs.ext4", "-q", "-F", "-L", "ephemeral0", str(part))
-
-    if instance.flavor.ephemeral_gb:
-        _make(folder / EPHEMERAL, maker)
+def make_local(folder: InstanceFolder, instance: Instance) -> None:
+    """The ephemeral and swap disks, formatted as they are asked for."""
+    bus = device_names.usual_bus(instance.image_properties)
+    arranged = device_names.arrange(instance.flavor, instance.block_devices, bus)
+    for disk in arranged.local:
+        _make(folder / file_of(disk), functools.partial(_formatted, disk))
 
 
-def make_swap(folder: InstanceFolder, instance: Instance) -> None:
-    """The flavor's swap disk, if it has one."""
+def file_of(disk: LocalDisk) -> str:
+    """The name of a local disk's file."""
+    return SWAP if disk.kind == device_names.SWAP else f"{EPHEMERAL}{disk.number}"
 
-    def maker(part: Path) -> None:
-        _sparse(part, instance.flavor.swap_mb * 1024 * 1024)
+
+def _formatted(disk: LocalDisk, part: Path) -> None:
+    _sparse(part, disk.size_mb * MIB)
+    if disk.kind == device_names.SWAP:
         run("mkswap", str(part))
-
-    if instance.flavor.swap_mb:
-        _make(folder / SWAP, maker)
+        return
+    program = f"mkfs.{disk.format or 'ext4'}"
+    run(program, "-q", "-F", "-L", f"ephemeral{disk.number}", str(part))
 
 
 def run(*command: str) -> None:

@@ -100,8 +100,7 @@ class LibvirtDriver:
         folder.make()
         if base is not None:
             disks.make_root(folder, instance, base)
-        disks.make_ephemeral(folder, instance)
-        disks.make_swap(folder, instance)
+        disks.make_local(folder, instance)
 
     def spawn(
         self,

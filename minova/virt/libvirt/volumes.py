@@ -6,8 +6,8 @@ from xml.etree import ElementTree
 from minova.common import errors
 from minova.model import device_names
 from minova.model.instance import BlockDevice, Instance
+from minova.virt.libvirt.domain import disk_plan
 from minova.virt.libvirt.domain import disks as disk_xml
-from minova.virt.libvirt.domain import plan
 from minova.virt.libvirt.guest import Guest
 from minova.virt.libvirt.watch import Watch
 
@@ -24,10 +24,12 @@ def attach(guest: Guest, instance: Instance, device: BlockDevice) -> str:
     config, live = guest.xml(live=False), guest.xml(live=True)
     if config is None:
         raise errors.NotFound(resource="Guest", id=instance.uuid)
+    bus = device_names.bus_of(device, device_names.usual_bus(instance.image_properties))
     target = _target_of(config, device.volume_id) or _target_of(live, device.volume_id)
     if target is None:
-        target = device_names.choose(device.device_name, {*_targets(config), *_targets(live)})
-    xml = _xml(device, target)
+        taken = {*_targets(config), *_targets(live)}
+        target = device_names.choose(device.device_name, taken, bus)
+    xml = _xml(device, target, bus)
     wanted = {
         "live": live is not None and _target_of(live, device.volume_id) is None,
         "config": _target_of(config, device.volume_id) is None,
@@ -64,8 +66,8 @@ def detach(guest: Guest, watch: Watch, instance: Instance, device: BlockDevice) 
         guest.detach(disk, live=False, doing=doing)
 
 
-def _xml(device: BlockDevice, target: str) -> str:
-    element = disk_xml.element(plan.volume_disk(device, target))
+def _xml(device: BlockDevice, target: str, bus: str) -> str:
+    element = disk_xml.element(disk_plan.volume_disk(device, target, bus))
     return ElementTree.tostring(element, encoding="unicode")
 
 

@@ -19,7 +19,7 @@ from minova.model.instance import BlockDevice, Flavor, ImageMeta, Instance
 from minova.virt.libvirt import disks
 from minova.virt.libvirt.disks import InstanceFolder
 from minova.virt.libvirt.domain import builder, interfaces, plan, sysinfo
-from minova.virt.libvirt.domain.spec import DomainSpec
+from minova.virt.libvirt.domain.spec import Disk, DomainSpec
 from tests.unit.virt import nouns
 
 GOLDEN = Path(__file__).parents[2] / "data" / "domain"
@@ -72,7 +72,7 @@ def spec_of(
     spec = plan.plan(instance, image, vifs, block_devices, folder)
     if config_drive:
         path = str(folder / disks.CONFIG)
-        spec = replace(spec, disks=[*spec.disks, plan.Disk("", path=path, cdrom=True)])
+        spec = replace(spec, disks=[*spec.disks, Disk("", path=path, cdrom=True)])
     return spec
 
 

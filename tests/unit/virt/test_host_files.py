@@ -71,10 +71,10 @@ def test_disks_are_made_once_and_whole(tmp_path: Path) -> None:
     instance = nouns.instance_of(flavor=flavor)
     folder = disks.InstanceFolder(tmp_path, instance.uuid)
     folder.make()
-    for make in (disks.make_ephemeral, disks.make_swap) * 2:
+    for make in (disks.make_local, disks.make_local):
         make(folder, instance)
     names = sorted(p.name for p in folder.path.iterdir())
-    assert names == [disks.EPHEMERAL, disks.SWAP]
+    assert names == ["disk.eph0", disks.SWAP]
     assert (folder / disks.SWAP).read_bytes()[4086:4096] == b"SWAPSPACE2"
     assert disks.instance_uuids(tmp_path) == [instance.uuid]
     folder.remove()

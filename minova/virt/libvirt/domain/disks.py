@@ -4,6 +4,8 @@ The format is always given, so that QEMU never guesses it from what a guest
 has written (CVE-2015-7548, CVE-2016-2140).
 """
 
+import string
+from dataclasses import replace
 from xml.etree import ElementTree
 
 from minova.virt.libvirt.domain.element import Element, add, devices
@@ -14,11 +16,21 @@ CDROM_TARGET = {False: ("hda", "ide"), True: ("sda", "scsi")}
 
 
 def build(spec: DomainSpec, domain: Element) -> None:
+    taken = {disk.target for disk in spec.disks}
     for disk in spec.disks:
-        devices(domain).append(element(disk, q35=spec.is_q35))
+        if not disk.target:
+            disk = _in_the_drive(disk, taken, q35=spec.is_q35)
+        devices(domain).append(element(disk))
 
 
-def element(disk: Disk, *, q35: bool = False) -> Element:
+def _in_the_drive(disk: Disk, taken: set[str], *, q35: bool) -> Disk:
+    """`disk` as the first CD-ROM that is free on the machine."""
+    first, bus = CDROM_TARGET[q35]
+    free = (f"{first[:2]}{letter}" for letter in string.ascii_lowercase)
+    return replace(disk, target=next(name for name in free if name not in taken), bus=bus)
+
+
+def element(disk: Disk) -> Element:
     """One `<disk>`, also for plugging it into a running guest."""
     top = ElementTree.Element(
         "disk",
@@ -29,8 +41,7 @@ def element(disk: Disk, *, q35: bool = False) -> Element:
     else:
         add(top, "driver", name="qemu", type=disk.format, cache=disk.cache, discard="unmap")
     _source(top, disk)
-    target, bus = CDROM_TARGET[q35] if disk.cdrom else (disk.target, "virtio")
-    add(top, "target", dev=target, bus=bus)
+    add(top, "target", dev=disk.target, bus=disk.bus)
     if disk.cdrom or disk.readonly:
         add(top, "readonly")
     if disk.serial:

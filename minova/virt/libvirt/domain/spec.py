@@ -14,8 +14,9 @@ class Disk:
     """A disk of the guest, `target` being its name there (`vda`).
 
     Either a local file at `path`, or an NBD export `export` behind the unix
-    socket `socket`, or at `host`:`port`. `cdrom` puts it on the machine's
-    bus for CD-ROMs, read-only. `boot` is its place in the boot order.
+    socket `socket`, or at `host`:`port`. A `cdrom` is read-only, and without
+    a `target` on the machine's bus for CD-ROMs. `boot` is its place in the
+    boot order.
     """
 
     target: str
@@ -30,6 +31,7 @@ class Disk:
     readonly: bool = False
     cdrom: bool = False
     boot: int | None = None
+    bus: str = "virtio"
 
 
 @dataclass(frozen=True)
