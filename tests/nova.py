@@ -75,7 +75,12 @@ class Nova:
 
     def launch(self, *, user: str = "demo", version: str | None = CURRENT, **values: Any) -> str:
         """Launch and wait until it is built; the server's id."""
-        body = self.request(**values)
+        return self.launch_body(self.request(**values), user=user, version=version)
+
+    def launch_body(
+        self, body: dict[str, Any], *, user: str = "demo", version: str | None = CURRENT
+    ) -> str:
+        """`launch` with a whole body, which may say more than the server."""
         answer = self.call("POST", "/servers", body, user=user, version=version)
         assert answer.status_code == 202, answer.text
         server_id = answer.json()["server"]["id"]

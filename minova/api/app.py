@@ -26,6 +26,7 @@ from minova.api.server_actions import ServerActions
 from minova.api.server_details import ServerDetails
 from minova.api.server_metadata import ServerMetadata
 from minova.api.server_tags import ServerTags
+from minova.api.server_groups import ServerGroups
 from minova.api.servers import Servers
 from minova.api.services import Services
 from minova.api.volume_attachments import VolumeAttachments
@@ -59,6 +60,7 @@ def routes(db: Database) -> list[Route]:
         *KeyPairs(access).routes(),
         *AvailabilityZones(access).routes(),
         *Hypervisors(access).routes(),
+        *ServerGroups(access).routes(),
         *Services(access).routes(),
         *Aggregates(access).routes(),
         *Limits(access).routes(),

@@ -75,7 +75,7 @@ class KeyPairs:
             type=kind,
             fingerprint=key_material.fingerprint(kind, public),
             public_key=public,
-            limit=quotas.defaults()["key_pairs"],
+            limit=quotas.limits(self._db, str(req.context.ctxt.project_id))["key_pairs"],
         )
         if req.context.version >= (2, 2):
             resp.status = 201

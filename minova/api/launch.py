@@ -30,7 +30,7 @@ from minova.common import errors, tracing
 from minova.common.context import RequestContext
 from minova.common.undo import Undo
 from minova.conductor.rpcapi import ConductorAPI
-from minova.db import flavors, hosts, keypairs, launches, quotas
+from minova.db import flavors, hosts, keypairs, launches, quotas, server_groups
 from minova.model import states, steps
 from minova.model.instance import Flavor, ImageMeta, Instance, utcnow
 from minova.model.work import Work
@@ -72,6 +72,7 @@ class Launcher:
         with steps.step(4, instance=uuids[0]), Undo() as undo:
             asked = self._instance(req, wanted, most)
             asked.scheduler_hints.update(_hints(body))
+            self._check_group(req, asked)
             each = [_numbered(asked, wanted, i, uuids) for i in range(most)]
             if asked.block_devices:
                 each = [launch_devices.reserved(ctxt, one, undo) for one in each]
@@ -208,6 +209,18 @@ class Launcher:
                 raise errors.Invalid(f"Hypervisor {node[:64]} could not be found.")
         return zone or None, host or None, node or None
 
+    def _check_group(self, req: falcon.Request, asked: Instance) -> None:
+        """The hint `group` names a server group that the request sees; errors.Invalid."""
+        wanted = asked.scheduler_hints.get("group")
+        if wanted is None:
+            return
+        try:
+            group = server_groups.get(self._db, str(wanted))
+        except errors.NotFound as error:
+            raise errors.Invalid(error.message) from None
+        if group.project_id != asked.project_id and not self._access.privileged(req):
+            raise errors.Invalid(server_groups.not_found(group.uuid).message)
+
     def _enter(
         self, req: falcon.Request, wanted: dict[str, Any], each: list[Instance], least: int
     ) -> list[tuple[Instance, Work]]:
@@ -220,6 +233,7 @@ class Launcher:
             lease_seconds=cfg.CONF.conductor.message_seconds,
             minimum=least,
             request={key: value for key, value in request.items() if value},
+            group=each[0].scheduler_hints.get("group"),
         )
 
     def _cast(self, ctxt: RequestContext, entered: list[tuple[Instance, Work]]) -> None:
@@ -259,8 +273,6 @@ def _counts(wanted: dict[str, Any]) -> tuple[int, int]:
 
 def _hints(body: dict[str, Any]) -> dict[str, Any]:
     hints = body.get("OS-SCH-HNT:scheduler_hints") or body.get("os:scheduler_hints") or {}
-    if "group" in hints:
-        raise errors.Invalid(f"Instance group {str(hints['group'])[:64]} could not be found.")
     # Names with an underscore in front are the scheduler's own (CVE-2026-46448).
     return {key: value for key, value in hints.items() if not key.startswith("_")}
 

@@ -8,7 +8,7 @@ from minova.api import paging
 from minova.api.access import Access
 from minova.api.microversions import MAX, MIN, Version
 from minova.common.wsgi import Route
-from minova.db import launches, quotas
+from minova.db import launches, quotas, server_groups
 
 # name -> (quota it shows, first and last version that has it)
 _LIMITS: dict[str, tuple[str, Version, Version]] = {
@@ -53,6 +53,7 @@ class Limits:
         with self._db.reading() as connection:
             limits = quotas.limits_on(connection, project)
             used = launches.usage(connection, project)
+            groups = server_groups.count(connection, project)
         version: Version = req.context.version
         absolute = {
             name: limits[resource]
@@ -63,7 +64,7 @@ class Limits:
             "totalInstancesUsed": used["instances"],
             "totalCoresUsed": used["cores"],
             "totalRAMUsed": used["ram"],
-            "totalServerGroupsUsed": 0,
+            "totalServerGroupsUsed": groups,
         }
         if version < (2, 36):
             absolute |= _OF_THE_NETWORK

@@ -31,6 +31,14 @@ def limit_of(req: falcon.Request) -> int:
     return min(int(text) or most, most)
 
 
+def offset_of(req: falcon.Request) -> int:
+    """How many to leave out: `offset`, of the few old lists that have no marker."""
+    text = last(req, "offset") or "0"
+    if not text.isdecimal() or len(text) > 10:
+        raise errors.Invalid("offset param must be an integer of 0 or more.")
+    return int(text)
+
+
 def page(
     req: falcon.Request, everything: Sequence[Item], id_of: Callable[[Item], str]
 ) -> tuple[list[Item], bool]:

@@ -11,7 +11,7 @@ from minova.api.schemas import quota_sets as schemas
 from minova.api.validation import boolean
 from minova.common import errors
 from minova.common.wsgi import Route
-from minova.db import launches, quotas
+from minova.db import launches, quotas, server_groups
 
 # quota -> last version that has it
 _RESOURCES: dict[str, Version] = {
@@ -54,6 +54,7 @@ class QuotaSets:
         with self._db.reading() as connection:
             limits = quotas.limits_on(connection, project_id)
             used = launches.usage(connection, project_id)
+            used["server_groups"] = server_groups.count(connection, project_id)
         shown = {
             name: {"limit": limit, "in_use": used.get(name, 0), "reserved": 0}
             for name, limit in _shown(req, limits).items()
@@ -65,7 +66,7 @@ class QuotaSets:
     ) -> dict[str, Any]:
         """GET /os-quota-sets/{project_id}/defaults"""
         self._check(req, "os-quota-sets:defaults", project_id)
-        return {"quota_set": {"id": project_id, **_shown(req, quotas.defaults())}}
+        return {"quota_set": {"id": project_id, **_shown(req, quotas.defaults(self._db))}}
 
     def update(self, req: falcon.Request, resp: falcon.Response, project_id: str) -> dict[str, Any]:
         """PUT /os-quota-sets/{project_id}"""

@@ -21,6 +21,8 @@ OPTIONS = {
                 "ResourcesFilter",
                 "ImagePropertiesFilter",
                 "ComputeCapabilitiesFilter",
+                "ServerGroupAffinityFilter",
+                "ServerGroupAntiAffinityFilter",
             ],
             help="Filters every host has to pass, in this order.",
         ),
@@ -33,6 +35,17 @@ OPTIONS = {
         ),
         cfg.FloatOpt(
             "disk_weight_multiplier", default=1.0, help="Prefer (>0) hosts with free disk."
+        ),
+        cfg.FloatOpt(
+            "soft_affinity_weight_multiplier",
+            default=10.0,
+            help="Prefer (>0) hosts with many servers of a soft-affinity group. More than the "
+            "other multipliers together, or free resources decide.",
+        ),
+        cfg.FloatOpt(
+            "soft_anti_affinity_weight_multiplier",
+            default=10.0,
+            help="Prefer (>0) hosts with few servers of a soft-anti-affinity group.",
         ),
     ]
 }

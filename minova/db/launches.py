@@ -4,7 +4,7 @@ import sqlalchemy as sa
 
 from minova.common import errors
 from minova.common.context import RequestContext
-from minova.db import actions, instances, quotas, tables, work
+from minova.db import actions, instances, quotas, server_groups, tables, work
 from minova.db.engine import Database, retried
 from minova.model.instance import Instance
 from minova.model.work import Work
@@ -21,14 +21,18 @@ def create(
     lease_seconds: float,
     minimum: int = 1,
     request: dict[str, object] | None = None,
+    group: str | None = None,
 ) -> list[tuple[Instance, Work]]:
     """Enter as many of `wanted` as the quota allows, at least `minimum`.
 
-    All are of one flavor and project. Raises errors.QuotaExceeded with
-    nothing entered. Two requests of a project are checked one after the other.
+    All are of one flavor, project and user, and become members of the server
+    group `group`. Raises errors.QuotaExceeded with nothing entered. Two requests
+    of a project are checked one after the other.
     """
     with db.transaction() as connection:
-        count = _allowed(connection, ctxt, wanted, minimum)
+        count = _allowed(connection, wanted, minimum)
+        if group is not None:
+            _join(connection, group, wanted[:count])
         entered = []
         for instance in wanted[:count]:
             instance = instances.insert(connection, instance)
@@ -48,13 +52,32 @@ def create(
         return entered
 
 
-def _allowed(
-    connection: sa.Connection, ctxt: RequestContext, wanted: list[Instance], minimum: int
-) -> int:
-    project = wanted[0].project_id
+def _join(connection: sa.Connection, group: str, wanted: list[Instance]) -> None:
+    project, user = wanted[0].project_id, wanted[0].user_id
+    server_groups.join(
+        connection,
+        group,
+        [instance.uuid for instance in wanted],
+        user_id=user,
+        limit=quotas.limits_on(connection, project, user)["server_group_members"],
+    )
+
+
+def _allowed(connection: sa.Connection, wanted: list[Instance], minimum: int) -> int:
+    """How many the project and its user may have; errors.QuotaExceeded if less than `minimum`."""
+    project, user = wanted[0].project_id, wanted[0].user_id
     quotas.lock_project(connection, project)
-    limits = quotas.limits_on(connection, project)
+    limits, own = quotas.limits_of_both(connection, project, user)
     used = usage(connection, project)
+    count = _within(wanted, minimum, limits, used)
+    if own == limits:
+        return count
+    return _within(wanted[:count], minimum, own, usage(connection, project, user))
+
+
+def _within(
+    wanted: list[Instance], minimum: int, limits: dict[str, int], used: dict[str, int]
+) -> int:
     each = {"instances": 1, "cores": wanted[0].flavor.vcpus, "ram": wanted[0].flavor.memory_mb}
     count = len(wanted)
     for resource, amount in each.items():
@@ -72,13 +95,17 @@ def _allowed(
     )
 
 
-def usage(connection: sa.Connection, project_id: str) -> dict[str, int]:
-    """What a project's living instances use: instances, cores, ram (MiB)."""
-    row = connection.execute(
-        sa.select(
-            sa.func.count(_instances.c.id),
-            sa.func.coalesce(sa.func.sum(_instances.c.vcpus), 0),
-            sa.func.coalesce(sa.func.sum(_instances.c.memory_mb), 0),
-        ).where(_instances.c.project_id == project_id, _instances.c.deleted_at.is_(None))
-    ).one()
+def usage(connection: sa.Connection, project_id: str, user_id: str | None = None) -> dict[str, int]:
+    """What the living instances of a project, or of one user in it, use.
+
+    instances, cores, ram (MiB).
+    """
+    query = sa.select(
+        sa.func.count(_instances.c.id),
+        sa.func.coalesce(sa.func.sum(_instances.c.vcpus), 0),
+        sa.func.coalesce(sa.func.sum(_instances.c.memory_mb), 0),
+    ).where(_instances.c.project_id == project_id, _instances.c.deleted_at.is_(None))
+    if user_id is not None:
+        query = query.where(_instances.c.user_id == user_id)
+    row = connection.execute(query).one()
     return {"instances": int(row[0]), "cores": int(row[1]), "ram": int(row[2])}

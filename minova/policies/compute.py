@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from oslo_policy import policy as oslo_policy
 
 from minova.common import policy
-from minova.policies import compute_power
+from minova.policies import compute_disks, compute_power, compute_resources
 
 # Sees every project's servers and may act for any project.
 PRIVILEGED = "context_is_privileged"
@@ -268,6 +268,7 @@ _RULES: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
     "extensions": (_ANYONE, "List extensions", ("GET /extensions",)),
     **compute_power.RULES,
 }
+    **compute_resources.RULES,
 
 
 def name(short: str) -> str:

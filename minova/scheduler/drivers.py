@@ -26,7 +26,7 @@ class Candidates:
 def by_filters(hosts: list[HostState], request: Request) -> Candidates:
     """Every enabled filter, then the best weight first."""
     passed, refused = _sift(hosts, request, cfg.CONF.scheduler.enabled_filters)
-    return Candidates(weighers.best_first(passed), refused)
+    return Candidates(weighers.best_first(passed, request), refused)
 
 
 def by_chance(hosts: list[HostState], request: Request) -> Candidates:

@@ -10,6 +10,8 @@ from typing import Any
 
 from oslo_config import cfg
 
+from minova.db import server_groups
+from minova.db.server_groups import Placement
 from minova.model.instance import Instance
 from minova.scheduler.host_state import HostState
 
@@ -22,15 +24,19 @@ class Request:
     excluded: list[str]
     requested_host: str | None = None
     requested_node: str | None = None
+    group: Placement | None = None
 
     @classmethod
-    def of(cls, instance: Instance, request: dict[str, Any]) -> "Request":
+    def of(
+        cls, instance: Instance, request: dict[str, Any], group: Placement | None = None
+    ) -> "Request":
         """From the request of a work in flight."""
         return cls(
             instance=instance,
             excluded=list(request.get("excluded", [])),
             requested_host=request.get("requested_host"),
             requested_node=request.get("requested_node"),
+            group=group,
         )
 
 
@@ -98,10 +104,27 @@ def compute_capabilities_filter(host: HostState, request: Request) -> str | None
     return None
 
 
+def server_group_affinity_filter(host: HostState, request: Request) -> str | None:
+    """The host is the one that the rest of an `affinity` group is on."""
+    return _refused_by_group(host, request, server_groups.AFFINITY)
+
+
+def server_group_anti_affinity_filter(host: HostState, request: Request) -> str | None:
+    """The host has none, or not yet as many as may be, of an `anti-affinity` group."""
+    return _refused_by_group(host, request, server_groups.ANTI_AFFINITY)
+
+
+def _refused_by_group(host: HostState, request: Request, policy: str) -> str | None:
+    group = request.group
+    return group.refusal(host.host) if group is not None and group.policy == policy else None
+
+
 FILTERS: dict[str, Filter] = {
     "ComputeFilter": compute_filter,
     "AvailabilityZoneFilter": availability_zone_filter,
     "ResourcesFilter": resources_filter,
     "ImagePropertiesFilter": image_properties_filter,
     "ComputeCapabilitiesFilter": compute_capabilities_filter,
+    "ServerGroupAffinityFilter": server_group_affinity_filter,
+    "ServerGroupAntiAffinityFilter": server_group_anti_affinity_filter,
 }

@@ -14,7 +14,7 @@ from oslo_config import cfg
 from minova.common import errors, tracing
 from minova.common.context import RequestContext
 from minova.compute.rpcapi import ComputeAPI
-from minova.db import allocations, instances
+from minova.db import allocations, instances, server_groups
 from minova.db.engine import Database
 from minova.model import states
 from minova.model.instance import Instance
@@ -64,7 +64,10 @@ class SchedulerManager:
 
     def _candidates(self, instance: Instance, work: Work) -> Candidates:
         order = DRIVERS[cfg.CONF.scheduler.driver]
-        return order(all_hosts(self._db), Request.of(instance, work.request))
+        group = None
+        if "group" in instance.scheduler_hints:
+            group = server_groups.placement(self._db, instance.uuid)
+        return order(all_hosts(self._db), Request.of(instance, work.request, group))
 
     def _take(self, candidate: HostState, instance: Instance, work: Work) -> bool:
         return allocations.claim(

@@ -16,7 +16,7 @@ from oslo_config import cfg
 
 from minova.common import errors
 from minova.common.context import RequestContext
-from minova.db import allocations, hosts, instances, launches, states, work
+from minova.db import allocations, hosts, instances, launches, server_groups, states, work
 from minova.db.engine import Database, migrate
 from minova.model import states as s
 from minova.model.instance import Flavor, Instance, utcnow
@@ -135,6 +135,32 @@ def test_racing_claims_never_overcommit_a_host(db: Database, ctxt: RequestContex
     assert won.count(True) == 3
     node = node_of(db, host)
     assert (node.vcpus_used, node.memory_mb_used, node.running_vms) == (3, 3 * 64, 3)
+
+
+@pytest.mark.parametrize(("policy", "each"), [("anti-affinity", [1, 1]), ("affinity", [0, 4])])
+def test_racing_claims_of_a_server_group_keep_its_policy(
+    db: Database, ctxt: RequestContext, policy: str, each: list[int]
+) -> None:
+    two = [a_host(db), a_host(db)]
+    project = uuid.uuid4().hex
+    group = server_groups.create(
+        db, name="g", project_id=project, user_id="u", policy=policy, rules={}
+    )
+    wanted = [
+        Instance(**{**vars(an_instance(project)), "scheduler_hints": {"group": group.uuid}})
+        for _ in range(4)
+    ]
+    entered = launches.create(db, ctxt, wanted, lease_seconds=LEASE, group=group.uuid)
+
+    def claim(number: int) -> str | None:
+        for host in (two[number % 2], two[1 - number % 2]):
+            if allocations.claim(db, *entered[number], host, host, LEASE):
+                return host
+        return None
+
+    won = together(4, claim)
+    assert sorted(won.count(host) for host in two) == each
+    assert sorted(node_of(db, host).running_vms for host in two) == each
 
 
 def test_a_claim_of_a_deleted_instance_takes_nothing(db: Database, ctxt: RequestContext) -> None:

@@ -9,7 +9,7 @@ from oslo_config import cfg
 from minova.api.access import Access
 from minova.api.microversions import Version
 from minova.api.views import flavors, links, times
-from minova.db import hosts
+from minova.db import hosts, server_groups
 from minova.db.engine import Database
 from minova.model.instance import Instance
 
@@ -26,7 +26,7 @@ class View:
     """What one request may see of servers; asked once, used for each of them."""
 
     def __init__(self, access: Access, req: falcon.Request, host_status: bool = True) -> None:
-        self._req = req
+        self._req, self._db = req, access.db
         self._version: Version = req.context.version
         self._attributes = access.allows(req, "os-extended-server-attributes")
         self._specs = access.allows(req, "os-flavor-extra-specs:index")
@@ -85,7 +85,7 @@ class View:
         if status in ("ERROR", "DELETED") and instance.fault is not None:
             shown["fault"] = self._fault(instance)
         if version >= (2, 71) and groups:
-            shown["server_groups"] = []
+            shown["server_groups"] = self._groups(instance)
         for since, key, value in (
             ((2, 9), "locked", instance.locked),
             ((2, 19), "description", instance.description),
@@ -112,6 +112,13 @@ class View:
                 for key, value in instance.image_properties.items()
             }
         return shown
+
+    def _groups(self, instance: Instance) -> list[str]:
+        # Only who was launched with the hint can be in one; the others need no query.
+        if "group" not in instance.scheduler_hints:
+            return []
+        group = server_groups.group_of(self._db, instance.uuid)
+        return [] if group is None else [group]
 
     def _fault(self, instance: Instance) -> Shown:
         fault = instance.fault

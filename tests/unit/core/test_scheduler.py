@@ -2,13 +2,16 @@
 
 import datetime as dt
 import uuid
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from oslo_config import cfg
 
 from minova.db.hosts import ComputeNode, Service
+from minova.db.server_groups import Placement
 from minova.model.instance import Flavor, Instance, utcnow
 from minova.scheduler import filters, weighers
 from minova.scheduler.drivers import DRIVERS, by_filters
@@ -137,14 +140,41 @@ def test_every_filter_passes_a_host_that_will_do() -> None:
 def test_the_host_with_most_room_is_tried_first() -> None:
     full = a_host("full", memory_mb_used=900, vcpus_used=3)
     empty = a_host("empty")
-    assert [h.host for h in weighers.best_first([full, empty])] == ["empty", "full"]
+    assert [h.host for h in weighers.best_first([full, empty], a_request())] == ["empty", "full"]
+
+
+def in_group(policy: str, others: dict[str, int], most_per_host: int = 1) -> Request:
+    return replace(a_request(), group=Placement(policy, most_per_host, Counter(others)))
+
+
+@pytest.mark.parametrize(
+    ("policy", "others", "most", "allowed"),
+    [
+        ("affinity", {}, 1, ["a", "b", "c"]),
+        ("affinity", {"b": 2}, 1, ["b"]),
+        ("affinity", {"gone": 1}, 1, []),
+        ("anti-affinity", {}, 1, ["a", "b", "c"]),
+        ("anti-affinity", {"a": 1, "b": 1}, 1, ["c"]),
+        ("anti-affinity", {"a": 2, "b": 1}, 2, ["c", "b"]),
+        ("soft-affinity", {"b": 1}, 1, ["b", "a", "c"]),
+        ("soft-anti-affinity", {"a": 2, "b": 1}, 1, ["c", "b", "a"]),
+    ],
+)
+def test_a_server_groups_policy_chooses_the_host(
+    policy: str, others: dict[str, int], most: int, allowed: list[str]
+) -> None:
+    # Whoever has others of the group has less room, too: the policy has to count for more.
+    hosts = [a_host(name, memory_mb_used=100 * others.get(name, 0)) for name in "abc"]
+    found = by_filters(hosts, in_group(policy, others, most))
+    assert [host.host for host in found.hosts] == allowed
+    assert len(found.refused) == 3 - len(allowed)
 
 
 def test_a_negative_weight_fills_hosts_up() -> None:
     for option in weighers.WEIGHERS:
         cfg.CONF.set_override(option, -1.0, group="scheduler")
     full, empty = a_host("full", memory_mb_used=500), a_host("empty")
-    assert [h.host for h in weighers.best_first([full, empty])] == ["full", "empty"]
+    assert [h.host for h in weighers.best_first([full, empty], a_request())] == ["full", "empty"]
     for option in weighers.WEIGHERS:
         cfg.CONF.clear_override(option, group="scheduler")
 
