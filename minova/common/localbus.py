@@ -1,7 +1,8 @@
 """`local://`: an oslo.messaging driver for a cloud that lives in one process.
 
 Queues are in memory and every wait blocks on a lock: nothing polls, an idle
-bus costs nothing. Messages, replies and errors cross it as JSON exactly as
+bus costs nothing. A message goes straight from its sender to the server's
+workers; no thread stands in between. Messages, replies and errors cross it as JSON exactly as
 over a broker, so code that works here works on `rabbit://`, and code that
 would fail there (an object that is no JSON, an exception the caller may not
 rebuild) fails here the same way.
@@ -23,7 +24,7 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
 import oslo_messaging
@@ -35,6 +36,8 @@ MAX_WAITING = 10_000
 
 # Exchange, topic (or topic.server, or topic.priority), pool of listeners.
 Address = tuple[str, str, str | None]
+# What a server gives to have messages handed to it, in lists.
+Sink = Callable[[list[Any]], None]
 
 
 class LocalDriver(base.BaseDriver):
@@ -115,7 +118,7 @@ class LocalDriver(base.BaseDriver):
             (exchange, target.topic, None),
             (exchange, f"{target.topic}.{target.server}", None),
         ]
-        return self._listen(addresses, batch_size, batch_timeout)
+        return _Direct(self._subscribed(addresses), batch_size, batch_timeout)
 
     def listen_for_notifications(
         self,
@@ -128,7 +131,7 @@ class LocalDriver(base.BaseDriver):
             (target.exchange or self._default_exchange, f"{target.topic}.{priority}", pool)
             for target, priority in targets_and_priorities
         ]
-        return self._listen(addresses, batch_size, batch_timeout)
+        return base.PollStyleListenerAdapter(self._subscribed(addresses), batch_size, batch_timeout)
 
     def cleanup(self) -> None:
         """Stop this driver's listeners and leave the bus. Idempotent."""
@@ -139,13 +142,11 @@ class LocalDriver(base.BaseDriver):
             self._bus.leave()
             self._bus = None
 
-    def _listen(
-        self, addresses: Sequence[Address], batch_size: int, batch_timeout: float | None
-    ) -> base.PollStyleListenerAdapter:
+    def _subscribed(self, addresses: Sequence[Address]) -> "_Listener":
         listener = _Listener(self._running_bus(), addresses)
         self._listeners = [known for known in self._listeners if not known.stopped]
         self._listeners.append(listener)
-        return base.PollStyleListenerAdapter(listener, batch_size, batch_timeout)
+        return listener
 
     def _running_bus(self) -> "_Bus":
         if self._bus is None:
@@ -189,15 +190,38 @@ class _Incoming(base.RpcIncomingMessage):
 
 
 class _Listener(base.PollStyleListener):
-    """Takes what the bus puts into its inbox; None in it says: stopped."""
+    """Takes what the bus puts into its inbox; None in it says: stopped.
+
+    Once it is `connected`, the bus hands messages to the sink instead.
+    """
 
     def __init__(self, bus: "_Bus", addresses: Sequence[Address]) -> None:
         super().__init__()
         self.inbox: queue.SimpleQueue[tuple[Address, _Message] | None] = queue.SimpleQueue()
         self.addresses = addresses
         self.stopped = False
+        self.sink: Sink | None = None
+        self._delivering = threading.Lock()
         self._bus = bus
         bus.subscribe(self)
+
+    def connect(self, sink: Sink) -> None:
+        """From now on give each message to `sink`, in its sender's thread."""
+        for address, sent in self._bus.connect(self, sink):
+            if not self.deliver(address, sent):
+                self._bus.put(address, sent)
+
+    def deliver(self, address: Address, sent: _Message) -> bool:
+        """Give the sink a message; False when the listener has stopped meanwhile."""
+        if sent.abandoned:
+            return True
+        incoming = _Incoming(self._bus, address, sent)
+        # Never after `stop` has returned: the workers behind the sink are gone then.
+        with self._delivering:
+            if self.stopped or self.sink is None:
+                return False
+            self.sink([incoming])
+            return True
 
     def poll(
         self,
@@ -231,6 +255,8 @@ class _Listener(base.PollStyleListener):
         """No new messages; those in the inbox can still be polled. Idempotent."""
         if self._bus.unsubscribe(self):
             self.inbox.put(None)
+        with self._delivering:
+            self.sink = None
 
     def cleanup(self) -> None:
         self.stop()
@@ -239,6 +265,17 @@ class _Listener(base.PollStyleListener):
         if self.stopped:
             return 0
         return None if deadline is None else max(0.0, deadline - time.monotonic())
+
+
+class _Direct(base.PollStyleListenerAdapter):
+    """A listener for servers: no thread polls, each sender hands its message over."""
+
+    def start(self, on_incoming_callback: Sink) -> None:
+        self.on_incoming_callback = on_incoming_callback
+        self._poll_style_listener.connect(on_incoming_callback)
+
+    def stop(self) -> None:
+        self._poll_style_listener.stop()
 
 
 class _Queue:
@@ -251,15 +288,20 @@ class _Queue:
         self.listeners: deque[_Listener] = deque()
         self.waiting: deque[_Message] = deque()
 
-    def put(self, sent: _Message) -> None:
+    def put(self, sent: _Message) -> _Listener | None:
+        """Keep the message, or the listener whose turn it is to be handed it."""
         if self.listeners:
-            self.listeners[0].inbox.put((self.address, sent))
+            listener = self.listeners[0]
             self.listeners.rotate(-1)
-            return
+            if listener.sink is not None:
+                return listener
+            listener.inbox.put((self.address, sent))
+            return None
         if len(self.waiting) >= MAX_WAITING:
             self.waiting.popleft()
             LOG.warning("queue %s is full: dropped its oldest message", self.address[1])
         self.waiting.append(sent)
+        return None
 
     def add(self, listener: _Listener) -> None:
         self.listeners.append(listener)
@@ -296,8 +338,11 @@ class _Bus:
                 del self._open[self._name]
 
     def put(self, address: Address, sent: _Message) -> None:
-        with self._lock:
-            self._queue(address).put(sent)
+        delivered = False
+        while not delivered:
+            with self._lock:
+                listener = self._queue(address).put(sent)
+            delivered = listener is None or listener.deliver(address, sent)
 
     def put_in_all_pools(self, exchange: str, topic: str, sent: _Message) -> None:
         with self._lock:
@@ -308,8 +353,13 @@ class _Bus:
     def fan_out(self, address: Address, sent: _Message) -> None:
         with self._lock:
             known = self._queues.get(address)
-            for listener in known.listeners if known else ():
-                listener.inbox.put((address, sent))
+            listeners = list(known.listeners) if known else []
+            direct = [listener for listener in listeners if listener.sink is not None]
+            for listener in listeners:
+                if listener.sink is None:
+                    listener.inbox.put((address, sent))
+        for listener in direct:
+            listener.deliver(address, sent)
 
     def withdraw(self, address: Address, sent: _Message) -> None:
         """The caller gave up: whoever finds the message skips it."""
@@ -324,6 +374,17 @@ class _Bus:
         with self._lock:
             for address in listener.addresses:
                 self._queue(address).add(listener)
+
+    def connect(self, listener: _Listener, sink: Sink) -> list[tuple[Address, _Message]]:
+        """Hand over from now on; what lay in the inbox until now."""
+        waiting = []
+        with self._lock:
+            listener.sink = sink
+            while not listener.inbox.empty():
+                taken = listener.inbox.get()
+                if taken is not None:
+                    waiting.append(taken)
+        return waiting
 
     def unsubscribe(self, listener: _Listener) -> bool:
         """False if it was not subscribed any more."""
