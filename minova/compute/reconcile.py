@@ -6,7 +6,9 @@
 - What a guest does on its own (shuts down, crashes) enters the DB.
 """
 
+import contextvars
 import logging
+import threading
 
 from oslo_config import cfg
 
@@ -20,12 +22,8 @@ from minova.model.instance import Instance
 from minova.virt.driver import Driver, LifecycleEvent
 
 LOG = logging.getLogger(__name__)
-# What the DB should say when the hypervisor reports a power state by itself.
-_VM_STATE_OF = {
-    states.SHUTDOWN: states.STOPPED,
-    states.CRASHED: states.STOPPED,
-    states.POWER_PAUSED: states.PAUSED,
-}
+# Besides ACTIVE ones, these run after a start of the host, if they did before.
+_MAY_RUN = (states.RESCUED, states.RESIZED)
 
 
 class Reconciler:
@@ -48,23 +46,24 @@ class Reconciler:
             take(asked_by, work.id)
         instances = self._conductor.host_instances(ctxt, self._host)
         self._start_guests(instances)
+        self._compare(instances)
         self._remove_leftovers(instances)
 
     def sweep(self) -> None:
         """Power states and leftovers, now and then."""
         ctxt = service_context()
         instances = self._conductor.host_instances(ctxt, self._host)
-        powers = self._driver.instances()
-        for instance in instances:
-            if instance.vm_state == states.ACTIVE and instance.task_state is None:
-                seen = powers.get(instance.uuid, states.NOSTATE)
-                if seen in (states.SHUTDOWN, states.CRASHED):
-                    self._tell(ctxt, instance.uuid, seen)
+        self._compare(instances)
         self._remove_leftovers(instances)
 
     def on_event(self, event: LifecycleEvent) -> None:
         """A guest stopped, paused or went on by itself."""
         if self._manager.is_busy_with(event.uuid):
+            # It may have been our own doing. Once that is done, we look.
+            here = contextvars.copy_context()
+            threading.Thread(
+                target=here.run, args=(self._look, event.uuid), name="guest-look", daemon=True
+            ).start()
             return
         try:
             self._tell(service_context(), event.uuid, event.power_state)
@@ -78,17 +77,34 @@ class Reconciler:
         for image_id in self._driver.image_cache_sweep(used, cfg.CONF.compute.image_cache_min_age):
             LOG.info("cached image %s was unused and is gone", image_id)
 
+    def _compare(self, instances: list[Instance]) -> None:
+        """Tell of idle guests that are not in the power state the DB has."""
+        powers = self._driver.instances()
+        for instance in instances:
+            seen = powers.get(instance.uuid, instance.power_state)
+            if seen == instance.power_state or instance.task_state is not None:
+                continue
+            if not self._manager.is_busy_with(instance.uuid):
+                LOG.info("instance %s: its guest is not in the state we knew", instance.uuid)
+                self._look(instance.uuid)
+
+    def _look(self, uuid: str) -> None:
+        """Tell the guest's power state, when nothing is being done to it."""
+        with self._manager.alone_with(uuid):
+            try:
+                seen = self._driver.instances().get(uuid)
+                if seen is not None:
+                    self._tell(service_context(), uuid, seen)
+            except errors.MinovaError as error:
+                LOG.warning("cannot tell of instance %s: %s", uuid, error.message)
+
     def _tell(self, ctxt: RequestContext, uuid: str, power_state: int) -> None:
-        vm_state = _VM_STATE_OF.get(power_state)
-        if power_state == states.RUNNING:
-            vm_state = states.ACTIVE
-        self._conductor.power_state_changed(ctxt, uuid, power_state, vm_state)
+        self._conductor.power_state_changed(ctxt, uuid, self._host, power_state)
 
     def _start_guests(self, instances: list[Instance]) -> None:
         powers = self._driver.instances()
         for instance in instances:
-            should_run = instance.vm_state == states.ACTIVE and instance.task_state is None
-            if not should_run or powers.get(instance.uuid) == states.RUNNING:
+            if not _should_run(instance) or powers.get(instance.uuid) == states.RUNNING:
                 continue
             if self._manager.is_busy_with(instance.uuid):
                 continue
@@ -117,3 +133,8 @@ class Reconciler:
             if host != self._host:
                 LOG.warning("instance %s is not this host's; removing what it left", uuid)
                 self._driver.destroy_leftover(uuid)
+
+
+def _should_run(instance: Instance) -> bool:
+    ran = instance.vm_state in _MAY_RUN and instance.power_state == states.RUNNING
+    return instance.task_state is None and (ran or instance.vm_state == states.ACTIVE)

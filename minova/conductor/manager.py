@@ -98,6 +98,6 @@ class ConductorManager:
         return work.of_host(self._db, host)
 
     def power_state_changed(
-        self, ctxt: RequestContext, uuid: str, power_state: int, vm_state: str | None
+        self, ctxt: RequestContext, uuid: str, host: str, power_state: int
     ) -> None:
-        states.set_power_state(self._db, uuid, power_state, vm_state)
+        states.power_state_seen(self._db, uuid, host, power_state)

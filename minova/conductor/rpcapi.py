@@ -172,12 +172,10 @@ class ConductorAPI:
         return found
 
     def power_state_changed(
-        self, ctxt: RequestContext, uuid: str, power_state: int, vm_state: str | None
+        self, ctxt: RequestContext, uuid: str, host: str, power_state: int
     ) -> None:
-        """The guest did something on its own (see db.states.set_power_state)."""
-        self._call(
-            ctxt, "power_state_changed", uuid=uuid, power_state=power_state, vm_state=vm_state
-        )
+        """The guest on `host` did something on its own (see db.states.power_state_seen)."""
+        self._call(ctxt, "power_state_changed", uuid=uuid, host=host, power_state=power_state)
 
     def _call(
         self, ctxt: RequestContext, method: str, patience: float = _PATIENCE, **kwargs: Any

@@ -264,16 +264,18 @@ def reset(db: Database, uuid: str, vm_state: str) -> None:
 
 
 @retried
-def set_power_state(db: Database, uuid: str, power_state: int, vm_state: str | None = None) -> bool:
-    """What the hypervisor saw happen to an idle instance; False if it was not idle."""
-    values: dict[str, Any] = {"power_state": power_state, "updated_at": utcnow()}
-    if vm_state is not None:
-        values["vm_state"] = vm_state
+def power_state_seen(db: Database, uuid: str, host: str, power_state: int) -> bool:
+    """What `host` saw happen to its idle instance (see states.SEEN); False if it was not idle."""
     with db.transaction() as connection:
-        return bool(
-            connection.execute(
-                _instances.update()
-                .where(_instances.c.uuid == uuid, _instances.c.task_state.is_(None))
-                .values(**values)
-            ).rowcount
-        )
+        try:
+            instance = instances.get_on(connection, uuid)
+        except errors.NotFound:
+            return False
+        if instance.task_state is not None or instance.host != host:
+            return False
+        vm_state = states.SEEN.get((instance.vm_state, power_state), instance.vm_state)
+        if (vm_state, power_state) == (instance.vm_state, instance.power_state):
+            return True
+        values = {"vm_state": vm_state, "power_state": power_state, "updated_at": utcnow()}
+        seen = _instances.update().where(_unchanged(instance)).values(**values)
+        return bool(connection.execute(seen).rowcount)

@@ -238,6 +238,23 @@ ACTIONS: dict[str, Action] = {
     )
 }
 
+# (vm_state, power_state) -> vm_state: where an idle instance goes when its guest is seen in a
+# power state that no action of ours brought it to. Any other pair leaves the vm_state alone.
+SEEN: dict[tuple[str, int], str] = {
+    (ACTIVE, SHUTDOWN): STOPPED,
+    (ACTIVE, CRASHED): STOPPED,
+    (ACTIVE, POWER_PAUSED): PAUSED,
+    (ACTIVE, POWER_SUSPENDED): SUSPENDED,
+    (PAUSED, RUNNING): ACTIVE,
+    (PAUSED, SHUTDOWN): STOPPED,
+    (PAUSED, CRASHED): STOPPED,
+    (PAUSED, POWER_SUSPENDED): SUSPENDED,
+    (SUSPENDED, RUNNING): ACTIVE,
+    (SUSPENDED, POWER_PAUSED): PAUSED,
+    (STOPPED, RUNNING): ACTIVE,
+    (STOPPED, POWER_PAUSED): PAUSED,
+}
+
 # API status of (vm_state, task_state); the task_state None is the default.
 _Row = dict[str | None, str]
 _REBOOT: _Row = dict.fromkeys(("rebooting", "reboot_pending", "reboot_started"), "REBOOT")
