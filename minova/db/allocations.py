@@ -20,7 +20,7 @@ _allocations = tables.allocations
 _nodes = tables.compute_nodes
 _instances = tables.instances
 _AMOUNTS = ("vcpus", "memory_mb", "disk_gb")
-# What a claim is for: the instance where it is (or is going), or the place a migration keeps for it.
+# What a claim is for: the instance where it is or goes, or the place a migration keeps for it.
 INSTANCE, MIGRATION = "instance", "migration"
 # Only an instance launched with this hint can be in a server group.
 _GROUP_HINT = "group"
@@ -85,8 +85,14 @@ def claim_move(
     host has no room by now or the instance is being deleted.
     """
     uuid = entry.instance_uuid
-    goes = {"dest_compute": host, "dest_node": node, "dest_host": address}
-    placed = replace(migration, status=migrations.MIGRATING, **goes)
+    placed = replace(
+        migration,
+        status=migrations.MIGRATING,
+        dest_compute=host,
+        dest_node=node,
+        dest_host=address,
+        updated_at=utcnow(),
+    )
     try:
         with db.transaction() as connection:
             kept = connection.execute(
@@ -114,7 +120,13 @@ def claim_move(
             connection.execute(
                 tables.migrations.update()
                 .where(tables.migrations.c.uuid == migration.uuid)
-                .values(status=placed.status, updated_at=utcnow(), **goes)
+                .values(
+                    status=placed.status,
+                    dest_compute=host,
+                    dest_node=node,
+                    dest_host=address,
+                    updated_at=placed.updated_at,
+                )
             )
     except _Refused:
         return False

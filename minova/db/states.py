@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from minova.common import errors
 from minova.common.context import RequestContext
-from minova.db import actions, allocations, instances, tables, work
+from minova.db import actions, allocations, console_tokens, instances, moves, tables, work
 from minova.db.engine import Database, retried
 from minova.model import states
 from minova.model.instance import Instance, utcnow
@@ -141,18 +141,19 @@ def finish(
     expected: list[str | None] | None = None,
     vm_state: str | None = None,
     **values: Any,
-) -> None:
+) -> list[str]:
     """The action succeeded: its row's vm_state (or `vm_state`), idle, `values` besides.
 
     With `owner`, raises errors.Conflict if that is no longer the owner; with
     `expected`, if the task_state is none of these. Idempotent: the action
-    ended already, nothing happens.
+    ended already, nothing happens. Answers the hosts that may have kept
+    something of an instance that is gone.
     """
     row = states.ACTIONS[entry.action]
     after = vm_state or row.success
     with db.transaction() as connection:
         if not _still_ours(connection, entry, owner):
-            return
+            return []
         changes: dict[str, Any] = {"updated_at": utcnow(), **values}
         if row.tasks:
             changes["task_state"] = None
@@ -187,6 +188,7 @@ def fail(
     owner: str | None,
     *,
     code: int,
+        return moves.ended(connection, entry, succeeded=True)
     message: str,
     details: str = "",
     vm_state: str | None = None,
@@ -230,6 +232,8 @@ def fail(
 def _still_ours(connection: sa.Connection, entry: Work, owner: str | None) -> bool:
     """False when the action has ended; errors.Conflict when another owns it now."""
     current = work.owner_of(connection, entry.id)
+        if written:
+            moves.ended(connection, entry, succeeded=False)
     if current is None:
         return False
     if owner is not None and current != owner:
@@ -270,6 +274,7 @@ def power_state_seen(db: Database, uuid: str, host: str, power_state: int) -> bo
         try:
             instance = instances.get_on(connection, uuid)
         except errors.NotFound:
+        moves.abandoned(connection, uuid)
             return False
         if instance.task_state is not None or instance.host != host:
             return False

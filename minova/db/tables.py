@@ -152,6 +152,47 @@ work = sa.Table(
     sa.Index("ix_work_owner", "owner"),
 )
 
+# Moves of instances to another size or host; see model/migration.py.
+migrations = sa.Table(
+    "migrations",
+    metadata,
+    sa.Column("id", _Id, primary_key=True, autoincrement=True),
+    sa.Column("uuid", sa.String(36), nullable=False, unique=True),
+    sa.Column("instance_uuid", sa.String(36), sa.ForeignKey("instances.uuid"), nullable=False),
+    sa.Column("project_id", sa.String(64), nullable=False),
+    sa.Column("user_id", sa.String(64), nullable=False),
+    sa.Column("migration_type", sa.String(32), nullable=False),
+    sa.Column("status", sa.String(32), nullable=False),
+    sa.Column("source_compute", sa.String(255)),
+    sa.Column("source_node", sa.String(255)),
+    sa.Column("dest_compute", sa.String(255)),
+    sa.Column("dest_node", sa.String(255)),
+    sa.Column("dest_host", sa.String(255)),
+    sa.Column("old_flavor", Json, nullable=False),
+    sa.Column("new_flavor", Json, nullable=False),
+    sa.Column("old_flavor_number", sa.Integer, nullable=False),
+    sa.Column("new_flavor_number", sa.Integer, nullable=False),
+    sa.Column("old_vm_state", sa.String(32), nullable=False),
+    sa.Column("created_at", UTCDateTime, nullable=False),
+    sa.Column("updated_at", UTCDateTime),
+    sa.Index("ix_migrations_instance", "instance_uuid", "status"),
+    sa.Index("ix_migrations_source", "source_compute", "status"),
+    sa.Index("ix_migrations_status", "status", "updated_at"),
+)
+
+# Who may open a console, once and for a while: see db/console_tokens.py.
+console_tokens = sa.Table(
+    "console_tokens",
+    metadata,
+    sa.Column("token_hash", sa.String(64), primary_key=True),
+    sa.Column("instance_uuid", sa.String(36), sa.ForeignKey("instances.uuid"), nullable=False),
+    sa.Column("protocol", sa.String(16), nullable=False),
+    sa.Column("created_at", UTCDateTime, nullable=False),
+    sa.Column("expires_at", UTCDateTime, nullable=False),
+    sa.Index("ix_console_tokens_instance", "instance_uuid"),
+    sa.Index("ix_console_tokens_expiry", "expires_at"),
+)
+
 flavors = sa.Table(
     "flavors",
     metadata,
@@ -239,10 +280,13 @@ compute_nodes = sa.Table(
 )
 
 # A claim: what one instance holds of one host. `*_used` above is their sum.
+# While an instance moves it has two, told apart by their purpose: `instance`
+# for where it goes, `migration` for where it came from.
 allocations = sa.Table(
     "allocations",
     metadata,
     sa.Column("instance_uuid", sa.String(36), primary_key=True),
+    sa.Column("purpose", sa.String(16), primary_key=True, server_default="instance"),
     sa.Column("host", sa.String(255), nullable=False),
     sa.Column("vcpus", sa.Integer, nullable=False),
     sa.Column("memory_mb", sa.Integer, nullable=False),

@@ -1,0 +1,310 @@
+"""Migrations in the DB: how a resize or a cold migration begins, goes on and ends.
+
+What concerns the instance as well is written by `db.states` in one
+transaction with this: `entered` and `taken` go into its `begin`, `ended`
+into its `finish` and `fail`.
+"""
+
+import datetime as dt
+import uuid
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import sqlalchemy as sa
+
+from minova.common import errors
+from minova.common.context import RequestContext
+from minova.db import allocations, launches, quotas, tables, work
+from minova.db.engine import Database, retried
+from minova.model import migration as status
+from minova.model import states
+from minova.model.instance import Flavor, Instance, utcnow
+from minova.model.migration import Migration
+from minova.model.work import Work
+
+_migrations = tables.migrations
+_instances = tables.instances
+_flavors = tables.flavors
+Row = dict[str, Any]
+
+
+def entered(
+    ctxt: RequestContext, kind: str, new_flavor: Flavor
+) -> Callable[[sa.Connection, Instance], Row]:
+    """For `states.begin`: the new migration, within the project's quota; errors.QuotaExceeded."""
+
+    def enter(connection: sa.Connection, instance: Instance) -> Row:
+        _check_quota(connection, instance, new_flavor)
+        old_flavor = instance.flavor
+        numbers = _numbers(connection, {old_flavor.id, new_flavor.id})
+        migration = Migration(
+            uuid=str(uuid.uuid4()),
+            instance_uuid=instance.uuid,
+            project_id=str(ctxt.project_id),
+            user_id=str(ctxt.user_id),
+            migration_type=kind,
+            status=status.PRE_MIGRATING,
+            source_compute=instance.host,
+            source_node=instance.node,
+            old_flavor=old_flavor,
+            new_flavor=new_flavor,
+            old_flavor_number=numbers.get(old_flavor.id, 0),
+            new_flavor_number=numbers.get(new_flavor.id, 0),
+            old_vm_state=instance.vm_state,
+            created_at=utcnow(),
+        )
+        values = {name: value for name, value in vars(migration).items() if name != "id"}
+        connection.execute(_migrations.insert(), values)
+        # From now on both count, so that neither end of the move can exceed the quota.
+        _count(connection, instance.uuid, old_flavor, new_flavor)
+        return {"migration": migration}
+
+    return enter
+
+
+def taken(becomes: str) -> Callable[[sa.Connection, Instance], Row]:
+    """For `states.begin`: the finished migration, to be confirmed or reverted; errors.Invalid.
+
+    A confirmation is the work of the host it left, a revert of the one it is on.
+    """
+
+    def take(connection: sa.Connection, instance: Instance) -> Row:
+        row = connection.execute(
+            _migrations.select()
+            .where(
+                _migrations.c.instance_uuid == instance.uuid,
+                _migrations.c.status == status.FINISHED,
+            )
+            .order_by(_migrations.c.id.desc())
+        ).first()
+        if row is None or not _set_status(connection, row.uuid, becomes, before=[status.FINISHED]):
+            raise errors.Invalid("Instance has not been resized.")
+        migration = Migration(**{**row._mapping, "status": becomes})
+        found: Row = {"migration": migration}
+        if becomes == status.CONFIRMING:
+            found["host"] = migration.source_compute
+        return found
+
+    return take
+
+
+@retried
+def pass_on(
+    db: Database,
+    entry: Work,
+    owner: str,
+    *,
+    expected: list[str | None],
+    task_state: str,
+    host: str,
+    node: str | None,
+    request: Row,
+    message_seconds: float,
+    becomes: str | None = None,
+) -> None:
+    """The move goes on at `host`: its work, and the instance, are that host's now.
+
+    Raises errors.Conflict when the work is no longer `owner`'s, or the
+    instance's task_state is none of `expected`.
+    """
+    column = _instances.c.task_state
+    with db.transaction() as connection:
+        moved = connection.execute(
+            _instances.update()
+            .where(
+                _instances.c.uuid == entry.instance_uuid,
+                _instances.c.deleted_at.is_(None),
+                sa.or_(*(column.is_(None) if e is None else column == e for e in expected)),
+            )
+            .values(task_state=task_state, host=host, node=node, updated_at=utcnow())
+        )
+        if not moved.rowcount or not work.owned(connection, entry.id, owner):
+            raise errors.Conflict(
+                f"Instance {entry.instance_uuid} is no longer in the state this action left it."
+            )
+        work.hand_over(
+            connection,
+            entry.id,
+            stage="host",
+            host=host,
+            lease_seconds=message_seconds,
+            request={**entry.request, **request},
+        )
+        if becomes is not None:
+            _set_status(connection, entry.request["migration"].uuid, becomes)
+
+
+def ended(connection: sa.Connection, entry: Work, *, succeeded: bool) -> list[str]:
+    """What the end of an action means for its migration and claims; hosts that keep remains."""
+    if entry.action in ("delete", "forceDelete"):
+        return _deleted(connection, entry.instance_uuid) if succeeded else []
+    end = _ENDS.get((entry.action, succeeded))
+    if end is None or "migration" not in entry.request:
+        return []
+    migration: Migration = entry.request["migration"]
+    end(connection, migration)
+    return []
+
+
+def _moved(connection: sa.Connection, migration: Migration) -> None:
+    """Until it is confirmed, the larger of both sizes counts for the quota."""
+    _set_status(connection, migration.uuid, status.FINISHED)
+    _keep(connection, migration, back=False)
+
+
+def _not_moved(connection: sa.Connection, migration: Migration) -> None:
+    """It is on the host it was, as it was; or whatever is left of it is there."""
+    _set_status(connection, migration.uuid, status.ERROR)
+    allocations.settle_move(connection, migration.instance_uuid, back=True)
+    _keep(connection, migration, back=True)
+    _count(connection, migration.instance_uuid, migration.old_flavor)
+
+
+def _confirmed(connection: sa.Connection, migration: Migration) -> None:
+    _set_status(connection, migration.uuid, status.CONFIRMED)
+    allocations.settle_move(connection, migration.instance_uuid, back=False)
+    _keep(connection, migration, back=False)
+    _count(connection, migration.instance_uuid, migration.new_flavor)
+
+
+def _not_confirmed(connection: sa.Connection, migration: Migration) -> None:
+    _set_status(connection, migration.uuid, status.ERROR)
+    allocations.settle_move(connection, migration.instance_uuid, back=False)
+    _keep(connection, migration, back=False)
+    _count(connection, migration.instance_uuid, migration.new_flavor)
+
+
+def _reverted(connection: sa.Connection, migration: Migration) -> None:
+    _set_status(connection, migration.uuid, status.REVERTED)
+    allocations.settle_move(connection, migration.instance_uuid, back=True)
+    _keep(connection, migration, back=True)
+    _count(connection, migration.instance_uuid, migration.old_flavor)
+
+
+_ENDS: dict[tuple[str, bool], Callable[[sa.Connection, Migration], None]] = {
+    ("resize", True): _moved,
+    ("resize", False): _not_moved,
+    ("migrate", True): _moved,
+    ("migrate", False): _not_moved,
+    ("confirmResize", True): _confirmed,
+    ("confirmResize", False): _not_confirmed,
+    ("revertResize", True): _reverted,
+    ("revertResize", False): _not_moved,
+}
+
+
+def _deleted(connection: sa.Connection, instance_uuid: str) -> list[str]:
+    """The server is gone: nothing is open any more. The hosts that may keep something of it."""
+    rows = connection.execute(
+        _migrations.select().where(
+            _migrations.c.instance_uuid == instance_uuid, _migrations.c.status.in_(status.OPEN)
+        )
+    ).all()
+    for row in rows:
+        confirmed = row.status in (status.FINISHED, status.CONFIRMING)
+        _set_status(connection, row.uuid, status.CONFIRMED if confirmed else status.ERROR)
+    hosts = {host for row in rows for host in (row.source_compute, row.dest_compute) if host}
+    return sorted(hosts)
+
+
+def abandoned(connection: sa.Connection, instance_uuid: str) -> None:
+    """An admin reset the instance's state in the middle: it stays what its record says it is."""
+    row = connection.execute(
+        _migrations.select()
+        .where(_migrations.c.instance_uuid == instance_uuid, _migrations.c.status.in_(status.OPEN))
+        .order_by(_migrations.c.id.desc())
+    ).first()
+    if row is None:
+        return
+    _set_status(connection, row.uuid, status.ERROR)
+    back = row.status not in (status.FINISHED, status.CONFIRMING, status.REVERTING)
+    allocations.settle_move(connection, instance_uuid, back=back)
+    flavor = row.old_flavor if back else row.new_flavor
+    _count(connection, instance_uuid, flavor)
+
+
+def _keep(connection: sa.Connection, migration: Migration, *, back: bool) -> None:
+    """The instance has one of the two flavors, and is on its host."""
+    flavor = migration.old_flavor if back else migration.new_flavor
+    host = migration.source_compute if back else migration.dest_compute
+    node = migration.source_node if back else migration.dest_node
+    connection.execute(
+        _instances.update()
+        .where(_instances.c.uuid == migration.instance_uuid)
+        .values(flavor=flavor, flavor_id=flavor.id, host=host, node=node)
+    )
+
+
+def _count(connection: sa.Connection, instance_uuid: str, *flavors: Flavor) -> None:
+    """What the instance counts for in its project's quota: the most of these."""
+    connection.execute(
+        _instances.update()
+        .where(_instances.c.uuid == instance_uuid)
+        .values(
+            vcpus=max(flavor.vcpus for flavor in flavors),
+            memory_mb=max(flavor.memory_mb for flavor in flavors),
+        )
+    )
+
+
+def _set_status(
+    connection: sa.Connection, migration_uuid: str, becomes: str, before: Iterable[str] = ()
+) -> bool:
+    query = _migrations.update().where(_migrations.c.uuid == migration_uuid)
+    if before:
+        query = query.where(_migrations.c.status.in_(list(before)))
+    return bool(connection.execute(query.values(status=becomes, updated_at=utcnow())).rowcount)
+
+
+def _numbers(connection: sa.Connection, flavor_ids: set[str]) -> dict[str, int]:
+    rows = connection.execute(
+        sa.select(_flavors.c.flavorid, _flavors.c.id).where(_flavors.c.flavorid.in_(flavor_ids))
+    )
+    return {row.flavorid: row.id for row in rows}
+
+
+def _check_quota(connection: sa.Connection, instance: Instance, new: Flavor) -> None:
+    """Only what the new flavor has more of is asked for."""
+    more = {
+        "cores": new.vcpus - instance.flavor.vcpus,
+        "ram": new.memory_mb - instance.flavor.memory_mb,
+    }
+    wanted = {resource: amount for resource, amount in more.items() if amount > 0}
+    if not wanted:
+        return
+    quotas.lock_project(connection, instance.project_id)
+    limits = quotas.limits_on(connection, instance.project_id)
+    used = launches.usage(connection, instance.project_id)
+    over = [r for r, amount in wanted.items() if 0 <= limits[r] < used[r] + amount]
+    if over:
+        raise errors.QuotaExceeded(
+            resource=", ".join(over),
+            requested=", ".join(str(wanted[r]) for r in over),
+            used=", ".join(str(used[r]) for r in over),
+            limit=", ".join(str(limits[r]) for r in over),
+        )
+
+
+def leaving(db: Database, host: str) -> list[str]:
+    """The instances that have gone from `host` and may still come back to it."""
+    query = sa.select(_migrations.c.instance_uuid).where(
+        _migrations.c.source_compute == host, _migrations.c.status.in_(status.OPEN)
+    )
+    with db.reading() as connection:
+        return list(connection.execute(query).scalars())
+
+
+def overdue(db: Database, seconds: float) -> list[str]:
+    """Instances that have waited longer for somebody to confirm their resize."""
+    query = (
+        sa.select(_migrations.c.instance_uuid)
+        .join(_instances, _instances.c.uuid == _migrations.c.instance_uuid)
+        .where(
+            _migrations.c.status == status.FINISHED,
+            _migrations.c.updated_at < utcnow() - dt.timedelta(seconds=seconds),
+            _instances.c.vm_state == states.RESIZED,
+            _instances.c.task_state.is_(None),
+        )
+    )
+    with db.reading() as connection:
+        return list(connection.execute(query).scalars())
