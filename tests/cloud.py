@@ -8,6 +8,7 @@ with openstacksdk or the command-line clients, as a user would.
 import contextlib
 import json
 import os
+import re
 import secrets
 import signal
 import socket
@@ -33,6 +34,10 @@ SERVICE_PORTS = {
     "metadata": "metadata_port",
 }
 START_SECONDS = 60
+_UNEXPECTED = re.compile(
+    r".*the answer is not what its call says.*|.* (?:GET|POST|PUT|PATCH|DELETE|HEAD) \S+ failed$",
+    re.MULTILINE,
+)
 
 
 @dataclass
@@ -204,6 +209,11 @@ class Cloud:
     def logs(self) -> str:
         return "\n".join(f"--- {name}\n{self.log(name)}" for name in self.processes)
 
+    def unexpected(self) -> list[str]:
+        """Requests that ended in a 500, also for an answer that is not what its schema says."""
+        logs = (path.read_text(errors="replace") for path in self.folder.glob("*.log"))
+        return [found for log in logs for found in _UNEXPECTED.findall(log)]
+
     def environment(self) -> dict[str, str]:
         """Of every process of the cloud."""
         keep = {k: v for k, v in os.environ.items() if not k.startswith("OS_")}
@@ -222,6 +232,7 @@ class Cloud:
                 "port": self.ports["api"],
                 "metadata_port": self.ports["metadata"],
                 "metadata_secret": secrets.token_hex(16),
+                "response_validation": "error",
             },
             "compute": {"virt_driver": "fake", "report_interval": 2},
             "conductor": {"recovery_interval": 1},

@@ -4,11 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 import falcon
+from oslo_config import cfg
 
 from minova.api import errors, microversions, urls, versions
 from minova.api.access import Access
 from minova.api.aggregates import Aggregates
 from minova.api.availability_zones import AvailabilityZones
+from minova.api.calls import CALLS, check
 from minova.api.extensions import Extensions
 from minova.api.external_events import ExternalEvents
 from minova.api.flavor_extra_specs import FlavorExtraSpecs
@@ -24,9 +26,9 @@ from minova.api.quota_sets import QuotaSets
 from minova.api.security_groups import SecurityGroups
 from minova.api.server_actions import ServerActions
 from minova.api.server_details import ServerDetails
+from minova.api.server_groups import ServerGroups
 from minova.api.server_metadata import ServerMetadata
 from minova.api.server_tags import ServerTags
-from minova.api.server_groups import ServerGroups
 from minova.api.servers import Servers
 from minova.api.services import Services
 from minova.api.volume_attachments import VolumeAttachments
@@ -58,9 +60,9 @@ def routes(db: Database) -> list[Route]:
         *Flavors(access).routes(),
         *FlavorExtraSpecs(access).routes(),
         *KeyPairs(access).routes(),
+        *ServerGroups(access).routes(),
         *AvailabilityZones(access).routes(),
         *Hypervisors(access).routes(),
-        *ServerGroups(access).routes(),
         *Services(access).routes(),
         *Aggregates(access).routes(),
         *Limits(access).routes(),
@@ -74,12 +76,13 @@ def build(db: Database, authenticate: Authenticate | None = None) -> WSGIApp:
     return wsgi.build(
         App(
             name="nova-api",
-            routes=routes(db),
+            routes=[check.guarded(route, CALLS) for route in routes(db)],
             dialect=faults.dialect,
             auth=authenticate is None,
             authenticate=authenticate,
             rewrite=urls.rewrite,
             before=_before,
+            after=check.watcher(cfg.CONF.api.response_validation, CALLS),
             extra_families=errors.FAMILIES,
             token_step=_token_step,
         )

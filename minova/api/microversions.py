@@ -64,7 +64,7 @@ HISTORY: dict[int, str] = {
     42: "tags on requested networks and block devices, again",
     43: "os-hosts: not here",
     44: "fixed and floating IP actions: not here",
-    45: "createImage answers a body: not here",
+    45: "createImage and createBackup answer a body with the image's id",
     46: "X-OpenStack-Request-ID, which is always sent",
     47: "servers embed their flavor",
     48: "diagnostics: not here",
@@ -162,9 +162,16 @@ def window(since: str, until: str | None = None) -> Callable[[Handler], Handler]
                 raise errors.NotFound("The resource could not be found.")
             return handler(self, req, resp, **params)
 
+        within.window = (low, high)  # type: ignore[attr-defined]
         return within  # type: ignore[return-value]
 
     return decorate
+
+
+def window_of(handler: Callable[..., Any]) -> tuple[Version, Version]:
+    """The versions that have this handler, both included."""
+    found: tuple[Version, Version] = getattr(handler, "window", (MIN, MAX))
+    return found
 
 
 def _answer(req: falcon.Request, resp: falcon.Response, version: Version) -> None:

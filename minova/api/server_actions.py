@@ -28,6 +28,7 @@ class ServerActions:
         if not isinstance(body, dict) or len(body) != 1:
             raise errors.Invalid("The body of an action is an object with the action's name.")
         (name,) = body
+        req.context.action = name
         action = _row(name, req.context.version)
         instance = self._access.server(req, server_id, action.rule)
         action.schema.check(req.context.version, body)

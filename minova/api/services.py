@@ -33,9 +33,6 @@ class Services:
     def index(self, req: falcon.Request, resp: falcon.Response) -> dict[str, Any]:
         """GET /os-services"""
         self._access.check(req, "os-services:list")
-        unknown = set(req.params) - {"host", "binary"}
-        if unknown and req.context.version >= (2, 75):
-            raise errors.Invalid(f"Unknown query parameters: {', '.join(sorted(unknown))[:64]}.")
         found = hosts.services(
             self._db, host=paging.last(req, "host"), binary=paging.last(req, "binary")
         )

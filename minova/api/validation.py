@@ -122,15 +122,26 @@ def _ended(pattern: str) -> str:
     return pattern.removesuffix("$") + r"\Z" if pattern.endswith("$") else pattern
 
 
-def refuse(validator: Draft202012Validator, body: Any) -> None:
-    """Raise errors.Invalid with the first thing wrong with `body`, if any."""
+def refuse(
+    validator: Draft202012Validator,
+    body: Any,
+    *,
+    where: str = "field/attribute",
+    depth: int | None = None,
+) -> None:
+    """Raise errors.Invalid with the first thing wrong with `body`, if any.
+
+    The message names the place in it (the first `depth` parts) as `where`.
+    """
     error = next(validator.iter_errors(body), None)
     if error is None:
         return
-    path = "/".join(str(part)[:64] for part in error.absolute_path)
+    path = "/".join(str(part)[:64] for part in list(error.absolute_path)[:depth])
     what = _explain(error)
     if path:
-        raise errors.Invalid(f"Invalid input for field/attribute {path}. {what}")
+        raise errors.Invalid(f"Invalid input for {where} {path}. {what}")
+    if depth is not None:
+        raise errors.Invalid(f"Invalid input for {where}. {what}")
     raise errors.Invalid(f"Invalid input for the request body. {what}")
 
 

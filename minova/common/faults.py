@@ -18,9 +18,14 @@ _NAMES = {
 }
 
 
+def name(status: int) -> str:
+    """The one key of the body of an error answer."""
+    return _NAMES.get(status, "computeFault")
+
+
 def dialect(status: int, message: str, error: Exception) -> dict[str, Any]:
     """The body of an error answer: a `wsgi.Dialect`."""
     body: dict[str, Any] = {"code": status, "message": message}
     if status in (413, 429):
         body["retryAfter"] = "0"
-    return {_NAMES.get(status, "computeFault"): body}
+    return {name(status): body}

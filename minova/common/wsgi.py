@@ -76,6 +76,8 @@ class App:
     auth: bool = True
     authenticate: Callable[[falcon.Request], context.RequestContext | None] | None = None
     before: Callable[[falcon.Request, falcon.Response], None] | None = None
+    # Sees every answer, errors too, before it is sent.
+    after: Callable[[falcon.Request, falcon.Response], None] | None = None
     extra_families: Sequence[tuple[type[Exception], int]] = ()
     max_body: int = MAX_BODY
     rewrite: Callable[[falcon.Request], None] | None = None
@@ -186,6 +188,8 @@ class _Frame:
     def process_response(
         self, req: falcon.Request, resp: falcon.Response, resource: Any, req_succeeded: bool
     ) -> None:
+        if self._app.after is not None:
+            self._app.after(req, resp)
         tracing.annotate(status=resp.status_code, template=req.uri_template)
 
     def _context_of(self, req: falcon.Request) -> context.RequestContext:

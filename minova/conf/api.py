@@ -15,6 +15,21 @@ OPTIONS = {
             "metadata request. Without it the metadata API refuses every request.",
         ),
         cfg.IntOpt("max_limit", default=1000, min=1, help="Most records one list request returns."),
+        cfg.IntOpt(
+            "max_local_block_devices",
+            default=3,
+            min=-1,
+            help="Most disks of a server that are files of its host: root, ephemeral and swap "
+            "disks it asks for; -1: no limit.",
+        ),
+        cfg.StrOpt(
+            "response_validation",
+            default="ignore",
+            choices=["ignore", "warn", "error"],
+            help="Whether answers are checked against their schemas: not at all; a wrong one is "
+            "logged; or it is replaced by a 500 that names the mistake (for tests). Checking a "
+            "long list takes longer than making it.",
+        ),
         cfg.StrOpt(
             "dhcp_domain",
             default="novalocal",

@@ -16,6 +16,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
         yield running
     finally:
         running.stop()
+    assert running.unexpected() == []
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ cloud stops, its files are searched: whatever its tests did, no secret may
 stand in them, and no request may have ended in an unexpected error.
 """
 
-import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,7 +25,6 @@ OPTIONS: dict[str, dict[str, object]] = {
 SECRET_PLACES = ("minova.conf", "passwords.json", "fernet-keys")
 # Larger are only volumes and images.
 MOST_BYTES = 256 * 1024**2
-UNEXPECTED = re.compile(r".* (?:GET|POST|PUT|PATCH|DELETE|HEAD) \S+ failed$", re.MULTILINE)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -62,7 +60,7 @@ def cloud(profile: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cl
     finally:
         running.stop()
     assert leaks(running) == []
-    assert unexpected(running) == []
+    assert running.unexpected() == []
 
 
 @pytest.fixture(scope="session")
@@ -133,9 +131,3 @@ def _files(folder: Path) -> Iterator[Path]:
         public = not set(path.relative_to(folder).parts) & set(SECRET_PLACES)
         if public and path.is_file() and path.stat().st_size < MOST_BYTES:
             yield path
-
-
-def unexpected(cloud: Cloud) -> list[str]:
-    """Requests that ended in a 500, from the logs."""
-    logs = (path.read_text(errors="replace") for path in cloud.folder.glob("*.log"))
-    return [found for log in logs for found in UNEXPECTED.findall(log)]

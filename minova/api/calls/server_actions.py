@@ -1,0 +1,16 @@
+"""What each server action answers, by its name. Bodies are in the rows of `api.actions`."""
+
+from minova.api.calls.call import Answer, Call
+from minova.api.calls.shape import STRING, of
+
+_ACCEPTED = (Answer(202),)
+
+ACTIONS: dict[str, tuple[Answer, ...]] = {
+    **dict.fromkeys(("os-start", "os-stop", "reboot", "lock", "unlock"), _ACCEPTED),
+    **dict.fromkeys(("os-resetState", "addSecurityGroup", "removeSecurityGroup"), _ACCEPTED),
+    "os-getConsoleOutput": (Answer(200, of("output", STRING)),),
+}
+
+CALLS = {
+    "POST /v2.1/servers/{server_id}/action": Call(actions=ACTIONS, errors=(409, 501)),
+}
