@@ -7,7 +7,7 @@ request id go along in headers.
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import requests
@@ -26,6 +26,8 @@ LOG_IN_SECONDS = 300
 # How long a service may say nothing before the step that waits for it fails. Binding a port to a
 # host whose agent is dead takes 30 s.
 _SILENCE_SECONDS = 45
+# Writing an image of many GiB to the store's disk takes longer.
+_DIGEST_SECONDS = 600
 
 _again = tenacity.retry(
     retry=tenacity.retry_if_exception_type(errors.Unavailable),
@@ -117,6 +119,15 @@ class RestClient:
         answer = self._patiently("PUT", path, json=body)
         return answer.json() if answer.content else None
 
+    def send(self, path: str, body: Iterable[bytes], headers: dict[str, str]) -> None:
+        """PUT bytes, once. The service may think about them for minutes when it has them all."""
+        self._request("PUT", path, data=body, sent=headers, timeout=_DIGEST_SECONDS)
+
+    def patch(self, path: str, body: Any, content_type: str) -> Any:
+        """PATCH as JSON of a type, asked again while the service is unavailable."""
+        headers = {"Content-Type": content_type}
+        return self._patiently("PATCH", path, json=body, sent=headers).json()
+
     def delete(self, path: str) -> None:
         """DELETE, asked again while the service is unavailable; gone already is fine."""
         try:
@@ -134,8 +145,11 @@ class RestClient:
         finally:
             answer.close()
 
-    def _request(self, method: str, path: str, **options: Any) -> requests.Response:
-        headers = dict(self._headers)
+    def _request(
+        self, method: str, path: str, *, sent: dict[str, str] | None = None, **options: Any
+    ) -> requests.Response:
+        headers = {**self._headers, **(sent or {})}
+        options.setdefault("timeout", _SILENCE_SECONDS)
         with tracing.span(
             f"{method} {self._name} {path}", kind=SpanKind.CLIENT, transport="REST"
         ) as span:
@@ -150,7 +164,6 @@ class RestClient:
                     headers=headers,
                     raise_exc=False,
                     connect_retries=1,
-                    timeout=_SILENCE_SECONDS,
                     **options,
                 )
             except (ka_errors.ConnectFailure, ka_errors.DiscoveryFailure) as error:
@@ -163,6 +176,14 @@ class RestClient:
         if answer.status_code >= 400:
             raise self._error(answer)
         return answer
+
+    def public_url(self, path: str) -> str:
+        """The URL of a path as users reach it; "" when the catalog has none for them."""
+        options = service_user.options()
+        endpoint = service_user.session().get_endpoint(
+            service_type=self._type, interface="public", region_name=options.region_name
+        )
+        return f"{endpoint.rstrip('/')}{path}" if endpoint else ""
 
     def _url(self, path: str) -> str:
         base, own_project = _endpoints.of(self._type, self._name)

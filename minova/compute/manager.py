@@ -44,9 +44,10 @@ class ComputeManager:
         self._conductor = conductor
         self._host = host
         self._builder = Builder(driver, conductor, host, owner)
-        self._runner = Runner(Host(driver, conductor, self._builder, host, owner))
         self._busy = InFlight()
         self._locks = InstanceLocks()
+        mine = Host(driver, conductor, self._builder, host, owner, self._locks.announce)
+        self._runner = Runner(mine)
         self._builds = ThreadPoolExecutor(cfg.CONF.compute.max_concurrent_builds, "build")
         self._others = ThreadPoolExecutor(_ACTION_WORKERS, "action")
 
@@ -57,7 +58,7 @@ class ComputeManager:
             if work is not None:
                 span.set_attribute("minova.instance", work.instance_uuid)
         if work is not None:
-            cancelled = self._locks.announce_build(work.instance_uuid)
+            cancelled = self._locks.announce(work.instance_uuid)
             self._submit(self._builds, work, lambda: self._builder.build(ctxt, work, cancelled))
 
     def run(self, ctxt: RequestContext, work_id: str) -> None:
@@ -65,7 +66,9 @@ class ComputeManager:
         work = self._take(ctxt, work_id)
         if work is not None:
             if work.action in _DELETES:
-                self._locks.cancel_build(work.instance_uuid)
+                self._locks.cancel(work.instance_uuid)
+            else:
+                self._locks.announce(work.instance_uuid)
             self._submit(self._others, work, lambda: self._runner.run(ctxt, work))
 
     def console_output(self, ctxt: RequestContext, uuid: str, lines: int | None) -> str:
@@ -126,22 +129,22 @@ class ComputeManager:
 
 
 class InstanceLocks:
-    """One lock per instance in use, and the builds that a delete may cancel."""
+    """One lock per instance in use, and a word for what a delete cancels: builds, long actions."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
         self._locks: dict[str, tuple[threading.Lock, int]] = {}
-        self._builds: dict[str, threading.Event] = {}
+        self._deleted: dict[str, threading.Event] = {}
 
-    def announce_build(self, uuid: str) -> threading.Event:
-        """An event that `cancel_build` sets."""
+    def announce(self, uuid: str) -> threading.Event:
+        """An event that `cancel` sets."""
         with self._guard:
-            return self._builds.setdefault(uuid, threading.Event())
+            return self._deleted.setdefault(uuid, threading.Event())
 
-    def cancel_build(self, uuid: str) -> None:
-        """Tell a build of the instance, if there is one, to stop soon."""
+    def cancel(self, uuid: str) -> None:
+        """Tell what is being done to the instance, if anything is, to stop soon."""
         with self._guard:
-            event = self._builds.get(uuid)
+            event = self._deleted.get(uuid)
         if event is not None:
             event.set()
 
@@ -165,4 +168,4 @@ class InstanceLocks:
                     self._locks[uuid] = (lock, users - 1)
                 else:
                     del self._locks[uuid]
-                    self._builds.pop(uuid, None)
+                    self._deleted.pop(uuid, None)

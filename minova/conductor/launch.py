@@ -14,6 +14,7 @@ import uuid
 import oslo_messaging
 from oslo_config import cfg
 
+from minova.clients.image import ImageClient
 from minova.clients.network import NetworkClient
 from minova.clients.volume import VolumeClient
 from minova.common import errors
@@ -47,6 +48,7 @@ class Launcher:
         self._busy = InFlight()
         self._network = NetworkClient()
         self._volume = VolumeClient()
+        self._images = ImageClient()
 
     def renew(self) -> None:
         """Keep the leases of what this conductor is doing."""
@@ -184,6 +186,7 @@ class Launcher:
             for device in instance.block_devices:
                 if device.is_volume and device.delete_on_termination and device.volume_id:
                     self._volume.delete(device.volume_id)
+            self.discard_images(entry)
             states.finish(self._db, entry, self.owner, power_state=model_states.NOSTATE)
         except errors.Unavailable as error:
             LOG.warning("deleting instance %s: %s", entry.instance_uuid, error.message)
@@ -193,6 +196,12 @@ class Launcher:
                 work.release(self._db, entry.id, self.owner)
         except errors.MinovaError as error:
             self._cannot_delete(entry, error)
+
+    def discard_images(self, entry: Work) -> None:
+        """Delete the images that this work, or what a delete broke off, has begun. Idempotent."""
+        begun = entry.request.get("making_image")
+        for image_id in [*entry.request.get("unfinished_images", []), *([begun] if begun else [])]:
+            self._images.discard(image_id)
 
     def _cannot_delete(self, entry: Work, error: errors.MinovaError) -> None:
         message = f"Deleting instance {entry.instance_uuid} failed: {error.message}"

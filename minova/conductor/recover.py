@@ -125,6 +125,7 @@ class Recovery:
             return
         owner = self._launcher.owner
         if entry.action != "create":
+            self._launcher.discard_images(taken)
             message = f"{entry.action} did not finish: {reason}."
             states.fail(self._db, taken, owner, code=500, message=message)
             return

@@ -48,18 +48,7 @@ def begin(
     row = states.ACTIONS[action]
     with db.transaction() as connection:
         instance = instances.get_on(connection, uuid)
-        refusal = states.refusal(
-            row,
-            uuid=uuid,
-            vm_state=instance.vm_state,
-            task_state=instance.task_state,
-            launched=instance.launched_at is not None,
-            hosted=instance.host is not None,
-            locked=instance.locked and not ctxt.is_admin and "admin" not in (ctxt.roles or []),
-            word=word,
-        )
-        if refusal:
-            raise errors.Conflict(refusal)
+        check(ctxt, instance, action, word=word)
         # Also for an action that leaves the state alone: it must not begin beside a delete.
         task = row.tasks[0] if row.tasks else instance.task_state
         swapped = connection.execute(
@@ -72,9 +61,10 @@ def begin(
                 f"Cannot '{word or action}' instance {uuid}: another action began at the "
                 "same time. Try again."
             )
-        if row.success == states.DELETED:
-            _end_others(connection, uuid)
         more = within(connection, instance) if within is not None else {}
+        if row.success == states.DELETED:
+            more["unfinished_images"] = work.unfinished_images(connection, uuid)
+            _end_others(connection, uuid)
         host = None if stage else more.pop("host", instance.host)
         action_id = actions.start(connection, ctxt, uuid, action)
         return work.add(
@@ -90,8 +80,27 @@ def begin(
         )
 
 
+def check(
+    ctxt: RequestContext, instance: Instance, action: str, *, word: str | None = None
+) -> None:
+    """Raise what `begin` would, before anything else is made for the action."""
+    refusal = states.refusal(
+        states.ACTIONS[action],
+        uuid=instance.uuid,
+        vm_state=instance.vm_state,
+        task_state=instance.task_state,
+        launched=instance.launched_at is not None,
+        hosted=instance.host is not None,
+        locked=instance.locked and not ctxt.is_admin and "admin" not in (ctxt.roles or []),
+        word=word,
+    )
+    if refusal:
+        raise errors.Conflict(refusal)
+
+
 def _end_others(connection: sa.Connection, uuid: str) -> None:
-    """From a delete on, nothing else in flight may move the instance: it loses its work."""
+    """From a delete on, nothing else in flight may move the instance, and no console is opened."""
+    console_tokens.delete_of(connection, uuid)
     for action_id in work.end_all(connection, uuid):
         actions.finish(connection, action_id, "The server was deleted.")
 
@@ -179,6 +188,7 @@ def finish(
             work.end_all(connection, entry.instance_uuid)
         else:
             work.end(connection, entry.id)
+        return moves.ended(connection, entry, succeeded=True)
 
 
 @retried
@@ -188,7 +198,6 @@ def fail(
     owner: str | None,
     *,
     code: int,
-        return moves.ended(connection, entry, succeeded=True)
     message: str,
     details: str = "",
     vm_state: str | None = None,
@@ -223,6 +232,8 @@ def fail(
             column = _instances.c.task_state
             query = query.where(sa.or_(column.is_(None), column != states.DELETING))
         written = connection.execute(query.values(**changes)).rowcount
+        if written:
+            moves.ended(connection, entry, succeeded=False)
         if written and after == states.ERROR:
             _add_fault(connection, entry.instance_uuid, code, message, details)
         actions.finish(connection, entry.action_id, message)
@@ -232,8 +243,6 @@ def fail(
 def _still_ours(connection: sa.Connection, entry: Work, owner: str | None) -> bool:
     """False when the action has ended; errors.Conflict when another owns it now."""
     current = work.owner_of(connection, entry.id)
-        if written:
-            moves.ended(connection, entry, succeeded=False)
     if current is None:
         return False
     if owner is not None and current != owner:
@@ -265,6 +274,7 @@ def reset(db: Database, uuid: str, vm_state: str) -> None:
             .values(vm_state=vm_state, task_state=None, updated_at=utcnow())
         )
         work.end_all(connection, uuid)
+        moves.abandoned(connection, uuid)
 
 
 @retried
@@ -274,7 +284,6 @@ def power_state_seen(db: Database, uuid: str, host: str, power_state: int) -> bo
         try:
             instance = instances.get_on(connection, uuid)
         except errors.NotFound:
-        moves.abandoned(connection, uuid)
             return False
         if instance.task_state is not None or instance.host != host:
             return False

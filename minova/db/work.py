@@ -219,6 +219,17 @@ def end_all(connection: sa.Connection, instance_uuid: str) -> list[int]:
     return [action_id for action_id in found if action_id is not None]
 
 
+def unfinished_images(connection: sa.Connection, instance_uuid: str) -> list[str]:
+    """Images that what is in flight for an instance has begun; its delete discards them."""
+    mine = _work.c.instance_uuid == instance_uuid
+    found: dict[str, None] = {}
+    for request in connection.execute(sa.select(_work.c.request).where(mine)).scalars():
+        found.update(dict.fromkeys(request.get("unfinished_images", [])))
+        if "making_image" in request:
+            found[request["making_image"]] = None
+    return list(found)
+
+
 def expired(db: Database) -> list[Work]:
     """Work whose owner has not renewed in time, oldest first."""
     with db.reading() as connection:

@@ -266,9 +266,10 @@ _RULES: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
         ("POST /os-server-external-events",),
     ),
     "extensions": (_ANYONE, "List extensions", ("GET /extensions",)),
+    **compute_disks.RULES,
     **compute_power.RULES,
-}
     **compute_resources.RULES,
+}
 
 
 def name(short: str) -> str:

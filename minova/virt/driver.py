@@ -9,6 +9,7 @@ destroying what does not is silently fine. A driver raises the errors of
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Protocol
@@ -60,6 +61,14 @@ class GuestFiles:
     """What goes onto the config drive: path inside it -> content."""
 
     files: dict[str, bytes]
+
+
+@dataclass(frozen=True)
+class DiskImage:
+    """A disk as a qcow2 file without a backing file: its bytes from the start, `size` of them."""
+
+    size: int
+    chunks: Callable[[], Iterator[bytes]]
 
 
 class ImageSource(Protocol):
@@ -155,6 +164,15 @@ class Driver(Protocol):
 
     def detach_volume(self, instance: Instance, device: BlockDevice) -> None:
         """Unplug it, and return when the guest has let go. Raises errors.Conflict if it won't."""
+
+    def snapshot(
+        self, instance: Instance, cancelled: Callable[[], bool]
+    ) -> AbstractContextManager[DiskImage]:
+        """The root disk as it is at one moment, for the block; the guest goes on meanwhile.
+
+        Nothing is left after the block. `cancelled` is asked now and then;
+        errors.Conflict when it says yes, errors.NotFound without a local root disk.
+        """
 
     def console_output(self, instance: Instance, max_bytes: int = 102400) -> bytes:
         """The end of the guest's console log, across its restarts."""

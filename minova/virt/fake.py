@@ -11,7 +11,8 @@ act by itself (`guest_stops`).
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from uuid import UUID
 
 from oslo_config import cfg
@@ -19,8 +20,9 @@ from oslo_config import cfg
 from minova.common import errors
 from minova.model import device_names, states, steps
 from minova.model.instance import VIF, BlockDevice, ImageMeta, Instance
-from minova.virt import fake_sleep, verified
+from minova.virt import fake_sleep, qcow2, verified
 from minova.virt.driver import (
+    DiskImage,
     GuestFiles,
     HostResources,
     ImageSource,
@@ -196,6 +198,18 @@ class FakeDriver:
             guest = self.host.guests.get(instance.uuid)
             if guest is not None:
                 guest.volumes.pop(device.volume_id or "", None)
+
+    @contextmanager
+    def snapshot(self, instance: Instance, cancelled: Callable[[], bool]) -> Iterator[DiskImage]:
+        self._enter("snapshot")
+        guest = self.host.existing(instance.uuid)
+        if instance.boots_from_volume:
+            raise errors.NotFound(resource="Disk of server", id=instance.uuid)
+        if cancelled():
+            raise errors.Conflict("The server is being deleted; its disk is not copied any more.")
+        size = (instance.flavor.root_gb or 1) * 1024**3
+        data = qcow2.empty(size, f"disk of {guest.uuid}".encode())
+        yield DiskImage(len(data), lambda: iter((data,)))
 
     def console_output(self, instance: Instance, max_bytes: int = 102400) -> bytes:
         self._enter("console_output")

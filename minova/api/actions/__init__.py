@@ -1,12 +1,13 @@
 """What POST /servers/{server_id}/action can do: one table, made of each topic's own."""
 
-from minova.api.actions import admin, console, locking, power, security_groups, sleep
+from minova.api.actions import admin, console, images, locking, power, security_groups, sleep
 from minova.api.actions.row import Action, Call, Tools
 
 __all__ = ["ACTIONS", "LATER", "Action", "Call", "Tools"]
 
 ACTIONS: dict[str, Action] = {
     **power.ACTIONS,
+    **images.ACTIONS,
     **sleep.ACTIONS,
     **locking.ACTIONS,
     **admin.ACTIONS,

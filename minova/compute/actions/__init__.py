@@ -5,13 +5,14 @@ do again after a crash; its outcome goes through the conductor, and a failure
 ends the action with its reason.
 """
 
-from minova.compute.actions import deleting, power, sleep, volumes
+from minova.compute.actions import deleting, images, power, sleep, volumes
 from minova.compute.actions.host import Act
 
 __all__ = ["ACTIONS"]
 
 ACTIONS: dict[str, Act] = {
     **deleting.ACTIONS,
+    **images.ACTIONS,
     **power.ACTIONS,
     **sleep.ACTIONS,
     **volumes.ACTIONS,

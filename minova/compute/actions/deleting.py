@@ -17,6 +17,8 @@ def _delete(host: Host, ctxt: RequestContext, instance: Instance, work: Work) ->
         for attachment_id in host.volumes.attachments(instance.uuid):
             host.volumes.detach(attachment_id)
     host.builder.free_network(instance)
+    for image_id in work.request.get("unfinished_images", []):
+        host.images.discard(image_id)
     return {"power_state": states.NOSTATE, "vifs": []}
 
 

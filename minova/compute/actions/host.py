@@ -1,5 +1,6 @@
 """What the functions of the actions work with."""
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,7 +32,8 @@ class Unchanged(errors.MinovaError):
 class Host:
     """This compute host: its driver, and its ways to the conductor and the companions.
 
-    `name` is the host's, `owner` this process in the leases of its work.
+    `name` is the host's, `owner` this process in the leases of its work;
+    `cancelled` gives the event that says that an instance is to be deleted.
     """
 
     driver: Driver
@@ -39,6 +41,7 @@ class Host:
     builder: Builder
     name: str
     owner: str
+    cancelled: Callable[[str], threading.Event]
     images: ImageClient = field(default_factory=ImageClient)
     networks: NetworkClient = field(default_factory=NetworkClient)
     volumes: VolumeClient = field(default_factory=VolumeClient)

@@ -12,7 +12,14 @@ from minova.model.instance import utcnow
 from minova.model.work import Work
 
 LOG = logging.getLogger(__name__)
-_EVENT_NAMES = {"delete": "terminate", "forceDelete": "terminate", "reboot_hard": "reboot"}
+_EVENT_NAMES = {
+    "delete": "terminate",
+    "forceDelete": "terminate",
+    "reboot_hard": "reboot",
+    "createImage": "snapshot",
+    "createBackup": "backup",
+    "shelveOffload": "shelve_offload",
+}
 
 
 class Runner:

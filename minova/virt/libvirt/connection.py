@@ -177,6 +177,7 @@ class Connection:
                 libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE: self._on_domain_event,
                 libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED: self._on_domain_event,
                 libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVAL_FAILED: self._on_domain_event,
+                libvirt.VIR_DOMAIN_EVENT_ID_JOB_COMPLETED: self._on_domain_event,
                 libvirt.VIR_DOMAIN_EVENT_ID_REBOOT: self._on_reboot,
             }
             for event, callback in events.items():

@@ -8,6 +8,7 @@ running domain (`guest`), stopping (`power`), volumes (`volumes`), events
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -19,6 +20,7 @@ from minova.model import states, steps
 from minova.model.instance import VIF, BlockDevice, ImageMeta, Instance
 from minova.virt import verified
 from minova.virt.driver import (
+    DiskImage,
     GuestFiles,
     HostResources,
     ImageSource,
@@ -31,6 +33,7 @@ from minova.virt.libvirt import (
     power,
     resources,
     sleep,
+    snapshots,
     volumes,
 )
 from minova.virt.libvirt.connection import Connection
@@ -161,6 +164,12 @@ class LibvirtDriver:
 
     def detach_volume(self, instance: Instance, device: BlockDevice) -> None:
         volumes.detach(self._guest(instance.uuid), self._watch, instance, device)
+
+    def snapshot(
+        self, instance: Instance, cancelled: Callable[[], bool]
+    ) -> AbstractContextManager[DiskImage]:
+        guest, folder = self._guest(instance.uuid), self._folder(instance.uuid)
+        return snapshots.taken(guest, self._watch, folder, cancelled)
 
     def console_output(self, instance: Instance, max_bytes: int = 102400) -> bytes:
         return consolelog.tail(self._folder(instance.uuid) / disks.CONSOLE, max_bytes)

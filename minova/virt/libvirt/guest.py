@@ -168,6 +168,34 @@ class Guest:
 
         self._call(_tolerant(unplug), None, doing)
 
+    def start_backup(self, xml: str) -> None:
+        """Have QEMU copy disks of the running guest, as `xml` says; returns before it is done."""
+        self._call(_tolerant(lambda domain: domain.backupBegin(xml, None)), None, "copy the disk")
+
+    def has_job(self) -> bool:
+        """Whether libvirt is doing something long to it, as a copy of its disk."""
+        return self._call(_has_job, False, "see what is done to the guest")
+
+    def job_succeeded(self) -> bool:
+        """Whether the last such thing ended well."""
+        flags = libvirt.VIR_DOMAIN_JOB_STATS_COMPLETED
+
+        def ask(domain: Any) -> bool:
+            if not domain.isActive():
+                return False
+            return bool(domain.jobStats(flags).get("type") == libvirt.VIR_DOMAIN_JOB_COMPLETED)
+
+        return self._call(ask, False, "see what was done to the guest")
+
+    def end_job(self) -> None:
+        """Break off what is being done to it; fine when nothing is."""
+
+        def abort(domain: Any) -> None:
+            if _has_job(domain):
+                _abort_job(domain)
+
+        self._call(abort, None, "end what is done to the guest")
+
     def _call(self, operation: Callable[[Any], T], missing: T, doing: str) -> T:
         def on_connection(conn: Any) -> T:
             try:
@@ -214,6 +242,15 @@ def _power_state(state: int, reason: int, saved: bool) -> int:
 def _abort_job(domain: Any) -> None:
     with contextlib.suppress(libvirt.libvirtError):  # it has just ended
         domain.abortJob()
+
+
+def _has_job(domain: Any) -> bool:
+    try:
+        return bool(domain.jobInfo()[0] != libvirt.VIR_DOMAIN_JOB_NONE)
+    except libvirt.libvirtError:
+        if domain.isActive():
+            raise
+        return False
 
 
 def _is_ours(domain: Any) -> bool:

@@ -7,6 +7,7 @@ can mislead anybody.
 """
 
 import logging
+import math
 import queue
 import threading
 import time
@@ -106,15 +107,21 @@ class Watch:
         """How often the guest was seen to reset."""
         return self._resets[uuid]
 
-    def wait(self, uuid: str, done: Callable[[], bool], seconds: float) -> bool:
-        """Until `done()`, asked again at every event of the guest; False when time is up."""
+    def wait(
+        self, uuid: str, done: Callable[[], bool], seconds: float, every: float = math.inf
+    ) -> bool:
+        """Until `done()`, asked again at every event of the guest; False when time is up.
+
+        Also asked again `every` so many seconds, for what has no event.
+        """
         end = time.monotonic() + seconds
         while True:
             seen = self._news[uuid]
             if done():
                 return True
             with self._changed:
-                while self._news[uuid] == seen and (left := end - time.monotonic()) > 0:
+                again = min(end, time.monotonic() + every)
+                while self._news[uuid] == seen and (left := again - time.monotonic()) > 0:
                     self._changed.wait(left)
             if time.monotonic() >= end:
                 return done()

@@ -1,0 +1,111 @@
+"""Images of servers, as the API begins them: a record without data, which the host fills.
+
+The record is made with the caller's own rights and so belongs to the
+caller's project; the host sends the data as its service user.
+"""
+
+import json
+from typing import Any
+
+from minova.clients import image as images
+from minova.clients.image import ImageClient
+from minova.common import errors
+from minova.common.context import RequestContext
+from minova.common.undo import Undo
+from minova.model.instance import ImageMeta, Instance
+
+SNAPSHOT, BACKUP = "snapshot", "backup"
+# Properties of the image a server was made from that say nothing of its copy.
+_NOT_INHERITED = frozenset(
+    (
+        *("cache_in_nova", "bittorrent", "img_signature_hash_method", "img_signature"),
+        *("img_signature_key_type", "img_signature_certificate_uuid", "image_id", "image_name"),
+        *("block_device_mapping", "bdm_v2", "root_device_name", "instance_owner"),
+        *("backup_type", "instance_uuid", "image_type"),
+    )
+)
+_NOT_INHERITED_PREFIXES = ("os_glance_", "owner_specified.")
+
+
+def check_metadata(limits: dict[str, int], metadata: dict[str, str]) -> None:
+    """errors.Forbidden or Invalid when an image cannot have these as its properties."""
+    limit = limits["metadata_items"]
+    if 0 <= limit < len(metadata):
+        raise errors.QuotaExceeded("Image metadata limit exceeded")
+    taken = sorted(images.ATTRIBUTES.intersection(metadata))
+    if taken:
+        raise errors.Invalid(
+            f"Invalid image metadata. {', '.join(taken)} cannot be set by it; choose other names."
+        )
+
+
+def begun(
+    ctxt: RequestContext,
+    instance: Instance,
+    name: str,
+    kind: str,
+    undo: Undo,
+    properties: dict[str, Any],
+) -> ImageMeta:
+    """The image's record, `queued`. Its undo deletes it.
+
+    An image that an admin makes of another project's server is shared with
+    that project. errors.Forbidden when the image service's quota says no.
+    """
+    client = ImageClient(ctxt)
+    own = instance.project_id == ctxt.project_id
+    body = {
+        **inherited(instance),
+        **_provenance(ctxt, instance, kind),
+        **properties,
+        "name": name,
+        "disk_format": "qcow2",
+        "container_format": "bare",
+        "visibility": "private" if own else "shared",
+        "min_disk": instance.flavor.root_gb,
+    }
+    if not own:
+        body["instance_owner"] = instance.project_id
+    made = client.create(body)
+    undo.push(client.delete, made.id)
+    if not own:
+        client.share(made.id, instance.project_id)
+    return made
+
+
+def of_volumes(mapping: list[dict[str, Any]], root_device: str | None) -> dict[str, Any]:
+    """The properties of an image that has no data but snapshots of volumes."""
+    return {
+        "block_device_mapping": json.dumps(mapping),
+        "bdm_v2": "True",
+        "root_device_name": root_device or "/dev/vda",
+    }
+
+
+def inherited(instance: Instance) -> dict[str, str]:
+    """What the image of the server says of guests, for the image of its disk."""
+    return {
+        key: str(value)
+        for key, value in instance.image_properties.items()
+        if value is not None
+        and key not in _NOT_INHERITED
+        and key not in images.ATTRIBUTES
+        and not key.startswith(_NOT_INHERITED_PREFIXES)
+    }
+
+
+def _provenance(ctxt: RequestContext, instance: Instance, kind: str) -> dict[str, str]:
+    """Where the image comes from, by Nova's names."""
+    known = {
+        "image_type": kind,
+        "instance_uuid": instance.uuid,
+        "user_id": ctxt.user_id,
+        "owner_id": instance.project_id,
+        "owner_user_name": ctxt.user_name,
+        "owner_project_name": ctxt.project_name,
+        "boot_roles": ",".join(sorted(ctxt.roles or [])),
+        "base_image_ref": instance.image_id or "",
+        "image_location": "snapshot",
+        "image_state": "available",
+    }
+    return {key: str(value) for key, value in known.items() if value is not None}

@@ -1,0 +1,60 @@
+"""A server's disk, sent to the image service: createImage, createBackup, and shelving's copy."""
+
+import logging
+import threading
+from collections.abc import Iterator
+
+from minova.common import errors
+from minova.common.context import RequestContext
+from minova.common.undo import Undo
+from minova.compute.actions.host import Host, Outcome
+from minova.model import states
+from minova.model.instance import Instance
+from minova.model.work import Work
+
+LOG = logging.getLogger(__name__)
+
+
+def _create_image(host: Host, ctxt: RequestContext, instance: Instance, work: Work) -> Outcome:
+    send_disk(host, ctxt, instance, work)
+    return {"expected": [states.ACTIONS[work.action].tasks[-1]]}
+
+
+def send_disk(host: Host, ctxt: RequestContext, instance: Instance, work: Work) -> None:
+    """Fill the image that the work's `making_image` names with a copy of the root disk.
+
+    Ends at the action's last task_state. The image is deleted when that
+    fails, as when the server is deleted meanwhile. Done again, it takes an
+    image that is whole already as it is.
+    """
+    image_id = str(work.request["making_image"])
+    tasks = states.ACTIONS[work.action].tasks
+    deleted = host.cancelled(instance.uuid)
+
+    def advance(task: str) -> None:
+        if deleted.is_set():
+            raise errors.Conflict(f"Server {instance.uuid} is being deleted.")
+        host.conductor.advance(ctxt, work, host.owner, list(tasks), task)
+
+    with Undo() as undo:
+        undo.push(host.images.discard, image_id)
+        if host.images.get(image_id).status == "active":
+            LOG.info("instance %s: image %s is there already", instance.uuid, image_id)
+            advance(tasks[-1])
+        else:
+            advance(tasks[-3])
+            with host.driver.snapshot(instance, deleted.is_set) as disk:
+                advance(tasks[-2])
+                advance(tasks[-1])
+                host.images.upload(image_id, disk.size, lambda: _unless(deleted, disk.chunks()))
+        undo.clear()
+
+
+def _unless(deleted: threading.Event, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    for chunk in chunks:
+        if deleted.is_set():
+            raise errors.Conflict("The server is being deleted; its image is not sent any more.")
+        yield chunk
+
+
+ACTIONS = {"createImage": _create_image}
