@@ -21,11 +21,10 @@ from typing import Any
 import falcon
 from oslo_config import cfg
 
-from minova.api import launch_devices, launch_networks
+from minova.api import availability_zones, launch_devices, launch_networks
 from minova.api.access import Access
 from minova.api.validation import boolean, is_uuid
 from minova.clients.image import ImageClient
-from minova.clients.volume import VolumeClient
 from minova.common import errors, tracing
 from minova.common.context import RequestContext
 from minova.common.undo import Undo
@@ -74,10 +73,14 @@ class Launcher:
             asked.scheduler_hints.update(_hints(body))
             self._check_group(req, asked)
             each = [_numbered(asked, wanted, i, uuids) for i in range(most)]
-            if asked.block_devices:
-                each = [launch_devices.reserved(ctxt, one, undo) for one in each]
+            if launch_devices.makes_volumes(asked):
+                # Not a volume is made for a server that the quota has no room for.
+                each = each[: launches.room_for(self._db, each, least)]
+            each = [launch_devices.reserved(ctxt, one, undo) for one in each]
             entered = self._enter(req, wanted, each, least)
             undo.clear()
+            for left_out in each[len(entered) :]:
+                launch_devices.discard(left_out)
         self._cast(ctxt, entered)
         return Launched(
             instances=[instance for instance, _ in entered],
@@ -91,9 +94,9 @@ class Launcher:
         _check_plain(wanted)
         flavor = self._flavor(req, str(wanted["flavorRef"]))
         image = self._image(ctxt, wanted)
-        devices = launch_devices.checked(wanted, image, flavor, VolumeClient(ctxt), most)
-        root = next((d for d in devices.devices if d.boot_index == 0), None)
-        self._check_fit(req, flavor, image if root is None or not root.is_volume else None)
+        devices = launch_devices.checked(wanted, image, flavor, ctxt, most)
+        local = None if devices.boots_from_volume else image
+        self._check_fit(req, flavor, local)
         network = launch_networks.checked(req, wanted, most)
         key = self._key(ctxt, wanted.get("key_name"))
         self._check_metadata(ctxt, wanted.get("metadata") or {})
@@ -108,8 +111,8 @@ class Launcher:
             power_state=states.NOSTATE,
             flavor=flavor,
             created_at=utcnow(),
-            image_id=image.id if image is not None else None,
-            image_properties=devices.image_properties or (image.properties if image else {}),
+            image_id=local.id if local is not None else None,
+            image_properties=devices.image_properties,
             key_name=key.name if key else None,
             key_data=key.public_key if key else None,
             user_data=_user_data(wanted.get("user_data")),
@@ -119,7 +122,7 @@ class Launcher:
             description=_description(req, wanted),
             requested_zone=zone,
             reservation_id="r-" + _random(string.ascii_lowercase + string.digits, 8),
-            root_device_name="/dev/vda",
+            root_device_name=devices.root_name,
             access_ip_v4=wanted.get("accessIPv4") or None,
             access_ip_v6=wanted.get("accessIPv6") or None,
             disk_config=wanted.get("OS-DCF:diskConfig", "MANUAL"),
@@ -198,7 +201,7 @@ class Launcher:
         zone, _, rest = (wanted.get("availability_zone") or "").partition(":")
         host, _, node = rest.partition(":")
         host, node = host or wanted.get("host"), node or wanted.get("hypervisor_hostname")
-        if zone and zone != cfg.CONF.api.default_availability_zone:
+        if zone and zone not in availability_zones.available(self._db):
             raise errors.Invalid("The requested availability zone is not available")
         if host or node:
             self._access.check(req, "servers:create:forced_host")

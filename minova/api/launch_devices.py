@@ -1,10 +1,18 @@
-"""The block devices of a launch: what it boots from, and the volumes beside."""
+"""The volumes of a launch: checked, reserved, and made where it boots from a new one.
+
+A volume that a launch makes is asked for here, with the caller's token,
+because it becomes hers; the build waits until it is there. Until the launch
+has entered the DB, whatever was reserved or made is given back on failure.
+"""
 
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from minova.api.validation import boolean, is_uuid
+from minova.api import block_devices
+from minova.api.block_devices import WRONG
+from minova.clients.image import ImageClient
 from minova.clients.volume import VolumeClient
 from minova.common import errors
 from minova.common.context import RequestContext
@@ -12,11 +20,8 @@ from minova.common.undo import Undo
 from minova.model import device_names
 from minova.model.instance import BlockDevice, Flavor, ImageMeta, Instance
 
-_WRONG = "Block Device Mapping is Invalid: "
-_BOOT = (
-    _WRONG + "Boot sequence for the instance and image/block device mapping combination is "
-    "not valid."
-)
+GIB = 1024**3
+_TWICE = "Cannot attach one or more volumes to multiple instances"
 
 
 @dataclass(frozen=True)
@@ -26,142 +31,155 @@ class Devices:
     devices: list[BlockDevice]
     image_properties: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def boots_from_volume(self) -> bool:
+        return any(device.is_boot_volume for device in self.devices)
+
+    @property
+    def root_name(self) -> str | None:
+        """`/dev/vda`."""
+        return next((d.device_name for d in self.devices if d.boot_index == 0), None)
+
 
 def checked(
     wanted: dict[str, Any],
     image: ImageMeta | None,
     flavor: Flavor,
-    volumes: VolumeClient,
+    ctxt: RequestContext,
     most: int,
 ) -> Devices:
     """The devices the body asks for; errors.Invalid in Nova's words."""
-    if "block_device_mapping" in wanted and "block_device_mapping_v2" in wanted:
-        raise errors.Invalid(
-            "Using different block_device_mapping syntaxes is not allowed in the same request."
-        )
-    entries = wanted.get("block_device_mapping_v2") or [
-        _modern(old) for old in wanted.get("block_device_mapping") or []
-    ]
-    devices = [_device(entry, image) for entry in entries if not boolean(entry.get("no_device"))]
-    devices = _with_root(devices, image)
-    if any(d.is_volume for d in devices) and most > 1:
-        raise errors.Invalid(
-            "Cannot attach one or more volumes to multiple instances; launch them one by one."
-        )
-    tags = [d.tag for d in devices if d.tag]
-    if len(tags) != len(set(tags)):
-        raise errors.Invalid(_WRONG + "tags must be unique.")
-    properties = _check_volumes(devices, volumes)
-    local = [replace(d, device_name="/dev/vda") for d in devices if not d.is_volume]
-    return Devices([*local, *device_names.assign(flavor, devices)], properties)
-
-
-def _modern(old: dict[str, Any]) -> dict[str, Any]:
-    """A block_device_mapping entry of the first kind as one of v2."""
-    name = (old.get("device_name") or "").removeprefix("/dev/")
-    return {
-        "source_type": "snapshot" if old.get("snapshot_id") else "volume",
-        "destination_type": "volume",
-        "uuid": old.get("snapshot_id") or old.get("volume_id"),
-        "device_name": name or None,
-        "boot_index": 0 if name in ("vda", "sda", "hda") else None,
-        "delete_on_termination": old.get("delete_on_termination", False),
-        "no_device": old.get("no_device"),
-    }
-
-
-def _device(entry: dict[str, Any], image: ImageMeta | None) -> BlockDevice:
-    source = entry["source_type"]
-    destination = entry.get("destination_type") or ("volume" if source == "volume" else "local")
-    reference = entry.get("uuid")
-    _check_kind(source, destination)
-    if not reference or not is_uuid(reference):
-        raise errors.Invalid(_WRONG + f"a {source} needs the uuid of one.")
-    if source == "image" and (image is None or reference != image.id):
-        raise errors.Invalid(
-            _WRONG + "a local disk is made of the image of imageRef; name the same image in both."
-        )
-    index = entry.get("boot_index")
-    return BlockDevice(
-        id=str(uuid.uuid4()),
-        source_type=source,
-        destination_type=destination,
-        boot_index=None if index is None or int(index) < 0 else int(index),
-        volume_id=reference if source == "volume" else None,
-        image_id=reference if source == "image" else None,
-        device_name=entry.get("device_name"),
-        delete_on_termination=boolean(entry.get("delete_on_termination", False)),
-        tag=entry.get("tag"),
-    )
-
-
-def _check_kind(source: str, destination: str) -> None:
-    if source == "volume" and destination != "volume":
-        raise errors.Invalid(
-            "Invalid input for field/attribute destination_type: a volume's is volume."
-        )
-    if (source, destination) in (("image", "local"), ("volume", "volume")):
-        return
-    if destination == "volume":
-        raise errors.Invalid(
-            _WRONG + f"this cloud makes no volume of a launch's {source}. Create the "
-            "volume first, then name it with source_type volume."
-        )
-    raise errors.Invalid(
-        _WRONG + f"a local disk of source_type {source} is not available on this cloud; choose a "
-        "flavor with an ephemeral or swap disk."
-    )
-
-
-def _with_root(devices: list[BlockDevice], image: ImageMeta | None) -> list[BlockDevice]:
-    """Exactly one device boots; without a word of it, that is the image's local disk."""
-    roots = [d for d in devices if d.boot_index == 0]
-    indexes = sorted(d.boot_index for d in devices if d.boot_index is not None)
-    first = 0 if roots or image is None else 1
-    if indexes != list(range(first, first + len(indexes))):
-        raise errors.Invalid(_BOOT)
-    if roots:
-        if roots[0].is_volume and image is not None:
-            raise errors.Invalid(_BOOT + " Leave out imageRef to boot from the volume.")
-        return [*roots, *(d for d in devices if d.boot_index != 0)]
-    if image is None:
-        raise errors.Invalid(
-            "Invalid imageRef provided. Name an image, or a volume with boot_index 0."
-        )
-    local = [d for d in devices if d.source_type == "image"]
-    others = [d for d in devices if d.source_type != "image"]
-    if len(local) > 1:
-        raise errors.Invalid(_BOOT)
-    root = (
-        replace(local[0], boot_index=0)
-        if local
-        else BlockDevice(
-            id=str(uuid.uuid4()),
-            source_type="image",
-            destination_type="local",
-            boot_index=0,
-            image_id=image.id,
-            delete_on_termination=True,
-        )
-    )
-    return [root, *others]
-
-
-def _check_volumes(devices: list[BlockDevice], volumes: VolumeClient) -> dict[str, Any]:
-    """Every volume is there and free; the image properties of the one it boots from."""
-    ids = [d.volume_id for d in devices if d.is_volume]
+    devices = block_devices.read(wanted, image, flavor)
+    if most > 1 and any(d.volume_id for d in devices):
+        raise errors.Invalid(_TWICE)
+    ids = [d.volume_id for d in devices if d.volume_id]
     if len(ids) != len(set(ids)):
-        raise errors.Invalid(_WRONG + "a volume may be listed only once.")
-    properties: dict[str, Any] = {}
+        raise errors.Invalid(WRONG + "a volume may be listed only once.")
+    properties = dict(image.properties) if image is not None else {}
+    sources = _Sources(ctxt)
+    found = []
     for device in devices:
-        if not device.is_volume:
-            continue
-        volume = get_volume(volumes, str(device.volume_id))
+        if device.is_volume:
+            device, its_properties = sources.check(device, image, flavor)
+            if device.boot_index == 0 and its_properties:
+                properties = its_properties
+        found.append(device)
+    return Devices(_named(flavor, found, properties), properties)
+
+
+def _named(
+    flavor: Flavor, devices: list[BlockDevice], properties: dict[str, Any]
+) -> list[BlockDevice]:
+    """Every device with its name in the guest."""
+    cdrom_bus = str(properties.get("hw_cdrom_bus") or "").lower()
+    if cdrom_bus in device_names.PREFIXES:
+        devices = [
+            replace(d, disk_bus=cdrom_bus) if d.device_type == "cdrom" and not d.disk_bus else d
+            for d in devices
+        ]
+    arranged = device_names.arrange(flavor, devices, device_names.usual_bus(properties))
+    names = {device.id: device.device_name for device in arranged.volumes}
+    names |= {disk.id: f"/dev/{disk.name}" for disk in arranged.local}
+    root = f"/dev/{arranged.root}"
+    return [replace(d, device_name=names.get(d.id, root)) for d in devices]
+
+
+class _Sources:
+    """What volumes are, or are made of, by what the services say to the caller."""
+
+    def __init__(self, ctxt: RequestContext) -> None:
+        self._volumes, self._images = VolumeClient(ctxt), ImageClient(ctxt)
+        self._types: set[str] | None = None
+
+    def check(
+        self, device: BlockDevice, image: ImageMeta | None, flavor: Flavor
+    ) -> tuple[BlockDevice, dict[str, Any]]:
+        """The device with its size, and the image properties it has; errors.Invalid."""
+        kinds: dict[str, Callable[..., tuple[BlockDevice, dict[str, Any]]]] = {
+            "volume": self._volume,
+            "snapshot": self._snapshot,
+            "image": self._image,
+            "blank": self._blank,
+        }
+        self._check_type(device.volume_type)
+        return kinds[device.source_type](device, image, flavor)
+
+    def _volume(
+        self, device: BlockDevice, image: ImageMeta | None, flavor: Flavor
+    ) -> tuple[BlockDevice, dict[str, Any]]:
+        volume = get_volume(self._volumes, str(device.volume_id))
+        if device.boot_index == 0 and str(volume.get("bootable", "true")).lower() != "true":
+            raise errors.Invalid(f"Block Device {device.volume_id} is not bootable.")
+        described = dict(volume.get("volume_image_metadata") or {})
         if device.boot_index == 0:
-            if str(volume.get("bootable", "true")).lower() != "true":
-                raise errors.Invalid(f"Block Device {device.volume_id} is not bootable.")
-            properties = dict(volume.get("volume_image_metadata") or {})
-    return properties
+            _check_memory(flavor, described)
+        return device, described
+
+    def _snapshot(
+        self, device: BlockDevice, image: ImageMeta | None, flavor: Flavor
+    ) -> tuple[BlockDevice, dict[str, Any]]:
+        wrong = errors.Invalid(WRONG + f"failed to get snapshot {device.snapshot_id}.")
+        try:
+            snapshot = self._volumes.snapshot(str(device.snapshot_id))
+        except errors.NotFound:
+            raise wrong from None
+        if snapshot.get("status") != "available":
+            raise wrong
+        device = replace(device, volume_size_gb=device.volume_size_gb or int(snapshot["size"]))
+        if device.boot_index != 0:
+            return device, {}
+        try:
+            source = self._volumes.get(str(snapshot["volume_id"]))
+        except errors.NotFound:
+            return device, {}
+        return device, dict(source.get("volume_image_metadata") or {})
+
+    def _image(
+        self, device: BlockDevice, image: ImageMeta | None, flavor: Flavor
+    ) -> tuple[BlockDevice, dict[str, Any]]:
+        if not device.volume_size_gb:
+            raise errors.Invalid(
+                "Images with destination_type 'volume' need to have a non-zero size specified"
+            )
+        if image is None or image.id != device.image_id:
+            try:
+                image = self._images.get(str(device.image_id))
+            except errors.NotFound:
+                raise errors.Invalid(WRONG + f"failed to get image {device.image_id}.") from None
+        if image.status != "active":
+            raise errors.Invalid(f"Image {image.id} is not active.")
+        if device.volume_size_gb < image.min_disk_gb:
+            raise errors.Invalid(
+                "Volume is smaller than the minimum size specified in image metadata. "
+                f"Volume size is {device.volume_size_gb * GIB} bytes, minimum size is "
+                f"{image.min_disk_gb * GIB} bytes."
+            )
+        if device.boot_index == 0 and flavor.memory_mb < image.min_ram_mb:
+            raise errors.Invalid("Flavor's memory is too small for requested image.")
+        return device, dict(image.properties)
+
+    def _blank(
+        self, device: BlockDevice, image: ImageMeta | None, flavor: Flavor
+    ) -> tuple[BlockDevice, dict[str, Any]]:
+        if not device.volume_size_gb:
+            raise errors.Invalid(
+                "Blank volumes (source: 'blank', dest: 'volume') need to have non-zero size"
+            )
+        return device, {}
+
+    def _check_type(self, name: str | None) -> None:
+        if name is None:
+            return
+        if self._types is None:
+            self._types = self._volumes.types()
+        if name not in self._types:
+            raise errors.Invalid(f"Volume type {name[:64]} could not be found.")
+
+
+def _check_memory(flavor: Flavor, described: dict[str, Any]) -> None:
+    least = str(described.get("min_ram") or "0")
+    if least.isdecimal() and flavor.memory_mb < int(least):
+        raise errors.Invalid("Flavor's memory is too small for requested image.")
 
 
 def get_volume(volumes: VolumeClient, volume_id: str) -> dict[str, Any]:
@@ -169,7 +187,7 @@ def get_volume(volumes: VolumeClient, volume_id: str) -> dict[str, Any]:
     try:
         volume = volumes.get(volume_id)
     except errors.NotFound:
-        raise errors.Invalid(_WRONG + f"failed to get volume {volume_id}.") from None
+        raise errors.Invalid(WRONG + f"failed to get volume {volume_id}.") from None
     if volume.get("multiattach") and volume.get("status") == "in-use":
         raise errors.Conflict(
             f"Volume {volume_id} has 'multiattach' set, which is not supported for this instance."
@@ -182,11 +200,19 @@ def get_volume(volumes: VolumeClient, volume_id: str) -> dict[str, Any]:
     return volume
 
 
+def makes_volumes(instance: Instance) -> bool:
+    """Whether the launch brings volumes of its own."""
+    return any(d.is_volume and d.volume_id is None for d in instance.block_devices)
+
+
 def reserved(ctxt: RequestContext, instance: Instance, undo: Undo) -> Instance:
-    """`instance` with its volumes reserved, so that no other launch takes them meanwhile."""
+    """`instance` with its volumes reserved, and those it brings along being made."""
     devices = []
     for device in instance.block_devices:
-        if device.is_volume:
+        if device.is_volume and device.volume_id is None:
+            device = replace(device, volume_id=_make(ctxt, instance, device))
+            undo.push(VolumeClient().discard, str(device.volume_id))
+        elif device.is_volume:
             attachment = reserve(ctxt, str(device.volume_id), instance.uuid)
             undo.push(VolumeClient().detach, attachment)
             device = replace(device, attachment_id=attachment)
@@ -197,9 +223,33 @@ def reserved(ctxt: RequestContext, instance: Instance, undo: Undo) -> Instance:
     return replace(instance, block_devices=devices)
 
 
+def discard(instance: Instance) -> None:
+    """Remove what `reserved` made for a server that the quota has no room for."""
+    for device in instance.block_devices:
+        if device.is_volume and device.source_type != "volume" and device.volume_id:
+            VolumeClient().discard(device.volume_id)
+
+
 def reserve(ctxt: RequestContext, volume_id: str, server_id: str) -> str:
     """Reserve a volume with the caller's rights; the attachment's id. errors.Invalid."""
     try:
         return VolumeClient(ctxt).reserve(volume_id, server_id)
     except (errors.Conflict, errors.NotFound) as error:
         raise errors.Invalid(f"Invalid volume: {error.message}") from None
+
+
+def _make(ctxt: RequestContext, instance: Instance, device: BlockDevice) -> str:
+    """Ask for the device's new volume; its id. errors.Forbidden beyond the quota."""
+    blank = device.source_type == "blank"
+    try:
+        return VolumeClient(ctxt).create(
+            size_gb=int(device.volume_size_gb or 0),
+            name=f"{instance.uuid}-blank-vol" if blank else "",
+            image_id=device.image_id,
+            snapshot_id=device.snapshot_id,
+            volume_type=device.volume_type,
+        )
+    except errors.TooLarge as error:
+        raise errors.QuotaExceeded(error.message) from None
+    except errors.NotFound as error:
+        raise errors.Invalid(error.message) from None

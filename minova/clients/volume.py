@@ -1,10 +1,19 @@
 """The volume service, as the core uses it: volumes and the attachments API (3.27, 3.44)."""
 
+import logging
+import time
+from collections.abc import Callable
 from typing import Any
 
 from minova.clients.session import RestClient
+from minova.common import errors
 from minova.common.context import RequestContext
 
+LOG = logging.getLogger(__name__)
+# The service tells nobody when a volume is ready: one has to ask, first often, then seldom.
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0
+_MAKING = ("creating", "downloading")
+_USABLE = ("available", "reserved", "attaching", "in-use")
 _HEADERS = {"OpenStack-API-Version": "volume 3.44"}
 
 
@@ -18,6 +27,66 @@ class VolumeClient:
         """A volume as the service shows it; errors.NotFound."""
         found: dict[str, Any] = self._rest.get(f"/volumes/{volume_id}")["volume"]
         return found
+
+    def snapshot(self, snapshot_id: str) -> dict[str, Any]:
+        """A snapshot of a volume as the service shows it; errors.NotFound."""
+        found: dict[str, Any] = self._rest.get(f"/snapshots/{snapshot_id}")["snapshot"]
+        return found
+
+    def types(self) -> set[str]:
+        """The names and ids of the volume types."""
+        found = self._rest.get("/types")["volume_types"]
+        return {kind[key] for kind in found for key in ("id", "name")}
+
+    def create(
+        self,
+        *,
+        size_gb: int,
+        name: str = "",
+        image_id: str | None = None,
+        snapshot_id: str | None = None,
+        volume_type: str | None = None,
+    ) -> str:
+        """Ask for a new volume of the caller's; its id. It is `creating` for a while.
+
+        errors.TooLarge beyond the quota.
+        """
+        body = {
+            "size": size_gb,
+            "name": name,
+            "description": "",
+            "imageRef": image_id,
+            "snapshot_id": snapshot_id,
+            "volume_type": volume_type,
+        }
+        return str(self._rest.post("/volumes", {"volume": body})["volume"]["id"])
+
+    def wait_until_made(
+        self, volume_id: str, seconds: float, cancelled: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Until a new volume can be attached, or `cancelled` says to give up.
+
+        errors.Invalid when it cannot, or not within `seconds`.
+        """
+        end, pause = time.monotonic() + seconds, _FIRST_PAUSE
+        while not cancelled():
+            status = self.get(volume_id)["status"]
+            if status not in _MAKING:
+                break
+            if time.monotonic() > end:
+                raise errors.Invalid(
+                    f"Volume {volume_id} did not finish being created even after we waited "
+                    f"{seconds:.0f} seconds. And its status is {status}."
+                )
+            time.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+        else:
+            return
+        if status not in _USABLE:
+            raise errors.Invalid(
+                f"Volume {volume_id} could not be created: its status is {status}. Look at the "
+                "volume service, and delete the server and the volume."
+            )
 
     def reserve(self, volume_id: str, instance_uuid: str) -> str:
         """An attachment without a connector: the volume is the instance's from now; its id.
@@ -53,3 +122,13 @@ class VolumeClient:
     def delete(self, volume_id: str) -> None:
         """Delete a volume that nothing uses. Idempotent."""
         self._rest.delete(f"/volumes/{volume_id}")
+
+    def discard(self, volume_id: str, seconds: float = 60) -> None:
+        """Delete a volume, also one that is just being made. Idempotent."""
+        try:
+            self.wait_until_made(volume_id, seconds)
+        except errors.Invalid:
+            LOG.info("volume %s is deleted although it never was whole", volume_id)
+        except errors.NotFound:
+            return
+        self.delete(volume_id)

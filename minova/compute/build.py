@@ -115,7 +115,7 @@ class Builder:
             vifs = self._interfaces(ctxt, instance, undo)
         self._advance(ctxt, work, [states.NETWORKING], states.BLOCK_DEVICE_MAPPING)
         with walk.step(14):
-            devices = self._block_devices(ctxt, instance, undo)
+            devices = self._block_devices(ctxt, instance, undo, cancelled)
         self._advance(ctxt, work, [states.BLOCK_DEVICE_MAPPING], states.SPAWNING)
         walk.at = 16
         self._driver.spawn(instance, image, vifs, devices, self._config_drive(instance, vifs))
@@ -199,6 +199,11 @@ class Builder:
     ) -> list[BlockDevice]:
         connected = []
         for device in instance.block_devices:
+                if device.source_type != "volume" and device.volume_id:
+                    seconds = cfg.CONF.compute.block_device_seconds
+                    self._volumes.wait_until_made(device.volume_id, seconds, cancelled.is_set)
+                    if cancelled.is_set():
+                        raise Cancelled("The server was deleted while its volumes were made.")
             if device.is_volume:
                 if device.attachment_id is not None:
                     undo.push(self._volumes.detach, device.attachment_id)

@@ -185,7 +185,7 @@ class Launcher:
             self._free(instance)
             for device in instance.block_devices:
                 if device.is_volume and device.delete_on_termination and device.volume_id:
-                    self._volume.delete(device.volume_id)
+                    self._volume.discard(device.volume_id)
             self.discard_images(entry)
             states.finish(self._db, entry, self.owner, power_state=model_states.NOSTATE)
         except errors.Unavailable as error:

@@ -14,6 +14,12 @@ OPTIONS = {
             "max_concurrent_builds", default=10, min=1, help="Builds one host does at a time."
         ),
         cfg.IntOpt(
+            "block_device_seconds",
+            default=300,
+            min=1,
+            help="Seconds a launch waits for a volume that is made for it.",
+        ),
+        cfg.IntOpt(
             "report_interval", default=10, min=1, help="Seconds between two reports of a service."
         ),
         cfg.IntOpt(

@@ -52,6 +52,12 @@ def create(
         return entered
 
 
+def room_for(db: Database, wanted: list[Instance], minimum: int) -> int:
+    """How many of `wanted` the quota allows now; errors.QuotaExceeded if not `minimum`."""
+    with db.transaction() as connection:
+        return _allowed(connection, wanted, minimum)
+
+
 def _join(connection: sa.Connection, group: str, wanted: list[Instance]) -> None:
     project, user = wanted[0].project_id, wanted[0].user_id
     server_groups.join(

@@ -24,8 +24,12 @@ _IDE_LETTERS = _LETTERS[:4]
 
 @dataclass(frozen=True)
 class LocalDisk:
-    """An empty disk that is a file of the host; `number` counts those of its `kind`."""
+    """An empty disk that is a file of the host; `number` counts those of its `kind`.
 
+    `id` is that of its block device, or the kind where only the flavor has it.
+    """
+
+    id: str
     kind: str
     number: int
     size_mb: int
@@ -197,6 +201,7 @@ def _local(devices: Sequence[BlockDevice], names: dict[str, str], bus: str) -> l
             size = (device.volume_size_gb or 0) * (1 if kind == SWAP else 1024)
             found.append(
                 LocalDisk(
+                    id=device.id,
                     kind=kind,
                     number=number,
                     size_mb=size,

@@ -43,7 +43,7 @@ def let_go(host: Host, ctxt: RequestContext, device: BlockDevice) -> None:
     if device.attachment_id:
         host.volumes.detach(device.attachment_id)
     if device.delete_on_termination and device.volume_id:
-        host.volumes.delete(device.volume_id)
+        host.volumes.discard(device.volume_id)
     host.conductor.remove_device(ctxt, device.id)
 
 

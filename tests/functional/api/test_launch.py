@@ -143,21 +143,6 @@ REFUSED = {
         },
         f"failed to get volume {NOBODY}",
     ),
-    "a volume made of an image": (
-        {
-            "imageRef": "",
-            "block_device_mapping_v2": [
-                {
-                    "uuid": NOBODY,
-                    "source_type": "image",
-                    "destination_type": "volume",
-                    "volume_size": 1,
-                    "boot_index": 0,
-                }
-            ],
-        },
-        "Create the volume first",
-    ),
     "an unknown field": ({"bogus": 1}, "Additional properties are not allowed: 'bogus'"),
     "a name of blanks": ({"name": "  "}, "field/attribute server/name"),
     "a name too long": ({"name": "x" * 256}, "field/attribute server/name"),
