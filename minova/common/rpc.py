@@ -168,6 +168,7 @@ class Client:
         return client
 
 
+@functools.cache
 def _until_heard(seconds: float) -> tenacity.Retrying:
     return tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(oslo_messaging.MessageUndeliverable),

@@ -7,16 +7,20 @@ take their default, so that neighbouring versions can talk.
 
 import dataclasses
 import datetime as dt
+import functools
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 _TAG = "minova.type"
+_PLAIN = frozenset((str, int, float, bool))
 _records: dict[str, type] = {}
+_names: dict[type, str] = {}
 
 
 def record(cls: type[T]) -> type[T]:
     """Register a dataclass (applied above `@dataclass`) to travel by name."""
-    _records[_name_of(cls)] = cls
+    _names[cls] = _name_of(cls)
+    _records[_names[cls]] = cls
     return cls
 
 
@@ -24,11 +28,19 @@ def _name_of(cls: type) -> str:
     return f"{cls.__module__.removeprefix('minova.')}.{cls.__name__}"
 
 
+@functools.cache
+def _fields_of(cls: type) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(cls))
+
+
 def dump(value: Any) -> Any:
     """`value` as JSON-safe data; records and datetimes are tagged."""
+    # Nearly everything is plain, and every message passes here.
+    if value is None or type(value) in _PLAIN:
+        return value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {f.name: dump(getattr(value, f.name)) for f in dataclasses.fields(value)}
-        return {_TAG: _name_of(type(value)), **fields}
+        fields = {name: dump(getattr(value, name)) for name in _fields_of(type(value))}
+        return {_TAG: _names.get(type(value)) or _name_of(type(value)), **fields}
     if isinstance(value, dict):
         plain = {key: dump(item) for key, item in value.items()}
         # A user's own dict may hold our tag; wrapped, it can never pose as a record.
@@ -42,6 +54,8 @@ def dump(value: Any) -> Any:
 
 def load(value: Any) -> Any:
     """The reverse of `dump`. Unknown tags raise KeyError: a peer is too new."""
+    if value is None or type(value) in _PLAIN:
+        return value
     if isinstance(value, list):
         return [load(item) for item in value]
     if not isinstance(value, dict):
@@ -54,5 +68,4 @@ def load(value: Any) -> Any:
     if tag == "datetime":
         return dt.datetime.fromisoformat(value["iso"])
     cls = _records[tag]
-    known = {f.name for f in dataclasses.fields(cls)}
-    return cls(**{key: load(item) for key, item in value.items() if key in known})
+    return cls(**{name: load(value[name]) for name in _fields_of(cls) if name in value})

@@ -77,7 +77,6 @@ class Builder:
     def build(self, ctxt: RequestContext, work: Work, cancelled: threading.Event) -> None:
         """Build the instance of `work`, which this process owns. Never raises."""
         walk = _Walk(work)
-        started = utcnow()
         try:
             with Undo() as undo:
                 self._walk(ctxt, work, walk, undo, cancelled)
@@ -86,11 +85,9 @@ class Builder:
             LOG.error("instance %s: %s", work.instance_uuid, error.message)
         except errors.Conflict as error:
             if not self._gone(ctxt, work):
-                self._failed(ctxt, work, walk, started, error)
+                self._failed(ctxt, work, walk, error)
         except Exception as error:
-            self._failed(ctxt, work, walk, started, error)
-        else:
-            self._event(ctxt, work, started, "Success")
+            self._failed(ctxt, work, walk, error)
 
     def _walk(
         self,
@@ -112,19 +109,24 @@ class Builder:
         # Wherever an attempt that died has left it.
         self._advance(ctxt, work, list(states.BUILD_TASKS), states.NETWORKING)
         with walk.step(13):
-            vifs = self._interfaces(ctxt, instance, undo)
-        self._advance(ctxt, work, [states.NETWORKING], states.BLOCK_DEVICE_MAPPING)
+            vifs = self._interfaces(instance, undo)
+        with_volumes = any(device.is_volume for device in instance.block_devices)
+        then = states.BLOCK_DEVICE_MAPPING if with_volumes else states.SPAWNING
+        self._advance(ctxt, work, [states.NETWORKING], then, vifs=vifs)
         with walk.step(14):
             devices = self._block_devices(ctxt, instance, undo, cancelled)
-        self._advance(ctxt, work, [states.BLOCK_DEVICE_MAPPING], states.SPAWNING)
+        if with_volumes:
+            self._advance(ctxt, work, [then], states.SPAWNING)
         walk.at = 16
         self._driver.spawn(instance, image, vifs, devices, self._config_drive(instance, vifs))
         with walk.step(17):
             self._complete(devices)
-            self._finish(ctxt, work, instance, undo)
+            self._finish(ctxt, work, walk, instance, undo)
         undo.clear()
 
-    def _finish(self, ctxt: RequestContext, work: Work, instance: Instance, undo: Undo) -> None:
+    def _finish(
+        self, ctxt: RequestContext, work: Work, walk: "_Walk", instance: Instance, undo: Undo
+    ) -> None:
         try:
             self._conductor.finish(
                 ctxt,
@@ -135,6 +137,7 @@ class Builder:
                 launched_at=utcnow(),
                 availability_zone=instance.requested_zone or cfg.CONF.api.default_availability_zone,
                 progress=100,
+                event=self._event(walk, "Success"),
             )
         except errors.Unavailable as error:
             undo.clear()
@@ -158,12 +161,10 @@ class Builder:
                 )
             return image
 
-    def _interfaces(self, ctxt: RequestContext, instance: Instance, undo: Undo) -> list[VIF]:
+    def _interfaces(self, instance: Instance, undo: Undo) -> list[VIF]:
         vifs: list[VIF] = []
         for wanted in instance.requested_networks or []:
             vifs.append(self._interface(instance, wanted, undo))
-        if vifs:
-            self._conductor.save_vifs(ctxt, instance.uuid, vifs)
         return vifs
 
     def _interface(self, instance: Instance, wanted: RequestedNetwork, undo: Undo) -> VIF:
@@ -227,9 +228,9 @@ class Builder:
         return None
 
     def _advance(
-        self, ctxt: RequestContext, work: Work, expected: list[str | None], task: str
+        self, ctxt: RequestContext, work: Work, expected: list[str | None], task: str, **values: Any
     ) -> None:
-        self._conductor.advance(ctxt, work, self._owner, expected, task)
+        self._conductor.advance(ctxt, work, self._owner, expected, task, **values)
 
     def _gone(self, ctxt: RequestContext, work: Work) -> bool:
         """Whether the instance was deleted, or is being, or is somebody else's by now."""
@@ -239,38 +240,27 @@ class Builder:
             return True
         return instance.task_state == states.DELETING or instance.host != self._host
 
-    def _failed(
-        self, ctxt: RequestContext, work: Work, walk: "_Walk", started: Any, error: Exception
-    ) -> None:
+    def _failed(self, ctxt: RequestContext, work: Work, walk: "_Walk", error: Exception) -> None:
         reason = getattr(error, "message", None) or "an unexpected error; see nova-compute's log"
         message = f"The launch failed at {steps.title(walk.at)}: {reason}"
         LOG.error("instance %s: %s", work.instance_uuid, message, exc_info=error)
         details = "".join(traceback.format_exception(error))
-        self._event(ctxt, work, started, "Error", message)
+        event = self._event(walk, "Error", message)
+        self._conductor.add_event(ctxt, work.action_id, **event)
         try:
             self._conductor.reschedule(ctxt, work, self._owner, message=message, details=details)
         except errors.MinovaError as lost:
             # The lease runs out, and recovery ends what we could not report.
             LOG.error("instance %s: cannot report: %s", work.instance_uuid, lost.message)
 
-    def _event(
-        self,
-        ctxt: RequestContext,
-        work: Work,
-        started: Any,
-        result: str,
-        details: str | None = None,
-    ) -> None:
-        if work.action_id is not None:
-            self._conductor.add_event(
-                ctxt,
-                work.action_id,
-                "compute__do_build_and_run_instance",
-                started=started,
-                result=result,
-                host=self._host,
-                details=details,
-            )
+    def _event(self, walk: "_Walk", result: str, details: str | None = None) -> dict[str, Any]:
+        return {
+            "event": "compute__do_build_and_run_instance",
+            "started": walk.started,
+            "result": result,
+            "host": self._host,
+            "details": details,
+        }
 
 
 def connect_volume(
@@ -298,11 +288,12 @@ def connect_volume(
 
 
 class _Walk:
-    """At which step a build stands, for its fault and its spans."""
+    """When a build began and at which step it stands, for its fault, its event and its spans."""
 
     def __init__(self, work: Work) -> None:
         self._work = work
         self.at = 8
+        self.started = utcnow()
 
     @contextmanager
     def step(self, number: int) -> Iterator[None]:

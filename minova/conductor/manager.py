@@ -63,8 +63,9 @@ class ConductorManager:
         owner: str,
         expected: list[str | None],
         task_state: str | None,
+        values: dict[str, Any],
     ) -> None:
-        states.advance(self._db, work_id, owner, uuid, expected, task_state)
+        states.advance(self._db, work_id, owner, uuid, expected, task_state, **values)
 
     def finish(self, ctxt: RequestContext, work: Work, owner: str, outcome: dict[str, Any]) -> None:
         states.finish(self._db, work, owner, **outcome)

@@ -7,7 +7,9 @@
 """
 
 import datetime as dt
+import functools
 import logging
+from dataclasses import replace
 from typing import Any
 
 import tenacity
@@ -30,6 +32,7 @@ _PATIENCE = 30
 _LONG_PATIENCE = 300
 
 
+@functools.cache
 def _asking(seconds: float) -> tenacity.Retrying:
     return tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(errors.Unavailable),
@@ -79,8 +82,12 @@ class ConductorAPI:
         owner: str,
         expected: list[str | None],
         task_state: str | None,
+        **values: Any,
     ) -> None:
-        """Next task_state; errors.Conflict if the instance or the work is no longer ours."""
+        """Next task_state, and `values` of the instance with it.
+
+        errors.Conflict if the instance or the work is no longer ours.
+        """
         self._call(
             ctxt,
             "advance",
@@ -89,15 +96,20 @@ class ConductorAPI:
             owner=owner,
             expected=expected,
             task_state=task_state,
+            values=values,
         )
 
     def finish(self, ctxt: RequestContext, work: Work, owner: str, **outcome: Any) -> None:
-        """The action succeeded (see db.states.finish).
+        """The action succeeded (see db.states.finish); `event` records what this process did.
 
         Asks for minutes if need be. After errors.Unavailable, nobody knows
         whether it is written: what was done must stay as it is.
         """
-        self._call(ctxt, "finish", patience=_LONG_PATIENCE, work=work, owner=owner, outcome=outcome)
+        # Its request and its context may be long, and nobody needs them any more.
+        ended = replace(work, request={}, context={})
+        self._call(
+            ctxt, "finish", patience=_LONG_PATIENCE, work=ended, owner=owner, outcome=outcome
+        )
 
     def fail(self, ctxt: RequestContext, work: Work, owner: str, **outcome: Any) -> None:
         """The action failed (see db.states.fail)."""
@@ -121,7 +133,7 @@ class ConductorAPI:
     def add_event(
         self,
         ctxt: RequestContext,
-        action_id: int,
+        action_id: int | None,
         event: str,
         *,
         started: dt.datetime,
@@ -129,7 +141,9 @@ class ConductorAPI:
         host: str,
         details: str | None = None,
     ) -> None:
-        """Record a finished event of an action. A cast: nothing waits for it."""
+        """Record a finished event of an action, if it is one. A cast: nothing waits for it."""
+        if action_id is None:
+            return
         try:
             self._client.cast(
                 ctxt,

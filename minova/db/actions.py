@@ -47,9 +47,15 @@ def finish(connection: sa.Connection, action_id: int | None, message: str | None
 
 
 @retried
-def add_event(
-    db: Database,
-    action_id: int,
+def add_event(db: Database, action_id: int, event: str, **values: Any) -> None:
+    """`insert_event` in a transaction of its own."""
+    with db.transaction() as connection:
+        insert_event(connection, action_id, event, **values)
+
+
+def insert_event(
+    connection: sa.Connection,
+    action_id: int | None,
     event: str,
     *,
     started: Any,
@@ -59,6 +65,8 @@ def add_event(
     traceback: str | None = None,
 ) -> None:
     """Record a finished event of an action; `result` is Success or Error."""
+    if action_id is None:
+        return
     values = {
         "action_id": action_id,
         "event": event,
@@ -69,8 +77,7 @@ def add_event(
         "details": details,
         "traceback": traceback,
     }
-    with db.transaction() as connection:
-        connection.execute(_events.insert(), values)
+    connection.execute(_events.insert(), values)
 
 
 def of_instance(db: Database, uuid: str) -> list[dict[str, Any]]:

@@ -120,9 +120,15 @@ def _unchanged(instance: Instance) -> sa.ColumnElement[bool]:
 
 @retried
 def advance(
-    db: Database, work_id: str, owner: str, uuid: str, expected: list[str | None], task: str | None
+    db: Database,
+    work_id: str,
+    owner: str,
+    uuid: str,
+    expected: list[str | None],
+    task: str | None,
+    **values: Any,
 ) -> None:
-    """Go to the next task_state of an action that `owner` is doing.
+    """Go to the next task_state of an action that `owner` is doing, and write `values` with it.
 
     Raises errors.Conflict when the work has another owner by now or the
     instance's task_state is none of `expected`, as when it is being deleted.
@@ -135,7 +141,7 @@ def advance(
         swapped = connection.execute(
             _instances.update()
             .where(_instances.c.uuid == uuid, _instances.c.deleted_at.is_(None), allowed)
-            .values(task_state=task, updated_at=utcnow())
+            .values(task_state=task, updated_at=utcnow(), **values)
         )
         if not swapped.rowcount:
             raise errors.Conflict(f"Instance {uuid} is no longer in the state this action left it.")
@@ -149,9 +155,12 @@ def finish(
     *,
     expected: list[str | None] | None = None,
     vm_state: str | None = None,
+    event: dict[str, Any] | None = None,
     **values: Any,
 ) -> list[str]:
     """The action succeeded: its row's vm_state (or `vm_state`), idle, `values` besides.
+
+    `event` is what actions.insert_event shall record with it.
 
     With `owner`, raises errors.Conflict if that is no longer the owner; with
     `expected`, if the task_state is none of these. Idempotent: the action
@@ -183,6 +192,8 @@ def finish(
             raise errors.Conflict(
                 f"Instance {entry.instance_uuid} is no longer in the state this action left it."
             )
+        if event is not None:
+            actions.insert_event(connection, entry.action_id, **event)
         actions.finish(connection, entry.action_id, None)
         if after == states.DELETED:
             work.end_all(connection, entry.instance_uuid)

@@ -28,8 +28,3 @@ class XrayAPI:
 def packed(spans: Iterable[SpanRecord]) -> str:
     """Spans as one text: a launch has a hundred, and a tagged dict each would cost more than it."""
     return json.dumps([tuple(vars(span).values()) for span in spans])
-
-
-def unpacked(text: str) -> list[SpanRecord]:
-    """The reverse of `packed`."""
-    return [SpanRecord(*values) for values in json.loads(text)]

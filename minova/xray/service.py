@@ -8,7 +8,7 @@ from oslo_config import cfg
 from minova.common import rpc
 from minova.common.context import RequestContext
 from minova.common.service import RpcService, Service
-from minova.xray.rpcapi import TOPIC, VERSION, unpacked
+from minova.xray.rpcapi import TOPIC, VERSION
 from minova.xray.store import Store
 
 
@@ -21,7 +21,7 @@ class Collector:
         self._store = store
 
     def add_spans(self, ctxt: RequestContext, spans: str) -> None:
-        self._store.add(unpacked(spans))
+        self._store.add_packed(spans)
 
 
 def services() -> list[Service]:

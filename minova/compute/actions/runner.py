@@ -1,5 +1,6 @@
 """Runs one action of an instance, and writes its outcome."""
 
+import datetime as dt
 import logging
 import traceback
 from typing import Any
@@ -41,20 +42,24 @@ class Runner:
         except Exception as error:
             self._failed(ctxt, work, started, error)
             return
-        self._event(ctxt, work, started, "Success", None)
+        event = self._event(work, started, "Success", None)
         if outcome is None:
+            self._conductor.add_event(ctxt, work.action_id, **event)
             return
         try:
-            self._conductor.finish(ctxt, work, self._host.owner, **outcome)
+            self._conductor.finish(ctxt, work, self._host.owner, event=event, **outcome)
         except errors.MinovaError as lost:
             # It is done; if that is not written, recovery has it done again.
             LOG.error("instance %s: cannot report: %s", work.instance_uuid, lost.message)
 
-    def _failed(self, ctxt: RequestContext, work: Work, started: Any, error: Exception) -> None:
+    def _failed(
+        self, ctxt: RequestContext, work: Work, started: dt.datetime, error: Exception
+    ) -> None:
         reason = getattr(error, "message", None) or "an unexpected error; see nova-compute's log"
         message = f"{work.action} of instance {work.instance_uuid} failed: {reason}"
         LOG.error("%s", message, exc_info=error)
-        self._event(ctxt, work, started, "Error", message)
+        event = self._event(work, started, "Error", message)
+        self._conductor.add_event(ctxt, work.action_id, **event)
         try:
             self._conductor.fail(
                 ctxt,
@@ -70,15 +75,12 @@ class Runner:
             LOG.error("instance %s: cannot report: %s", work.instance_uuid, lost.message)
 
     def _event(
-        self, ctxt: RequestContext, work: Work, started: Any, result: str, details: str | None
-    ) -> None:
-        if work.action_id is not None:
-            self._conductor.add_event(
-                ctxt,
-                work.action_id,
-                f"compute_{_EVENT_NAMES.get(work.action, work.action)}_instance",
-                started=started,
-                result=result,
-                host=self._host.name,
-                details=details,
-            )
+        self, work: Work, started: dt.datetime, result: str, details: str | None
+    ) -> dict[str, Any]:
+        return {
+            "event": f"compute_{_EVENT_NAMES.get(work.action, work.action)}_instance",
+            "started": started,
+            "result": result,
+            "host": self._host.name,
+            "details": details,
+        }
