@@ -100,7 +100,7 @@ HISTORY: dict[int, str] = {
     78: "a server's NUMA topology",
     79: "delete_on_termination of attached volumes",
     80: "migrations: not here",
-    81: "image caching: not here",
+    81: "the hosts of an aggregate can be told to cache images",
     82: "accelerator events: accelerators are not here",
     83: "more filters for everyone",
     84: "events show details",

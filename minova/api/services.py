@@ -5,14 +5,14 @@ from typing import Any
 import falcon
 from oslo_config import cfg
 
-from minova.api import paging
+from minova.api import availability_zones, paging
 from minova.api.access import Access
 from minova.api.schemas import services as schemas
 from minova.api.validation import is_uuid
 from minova.api.views import times
 from minova.common import errors
 from minova.common.wsgi import Route
-from minova.db import hosts, instances
+from minova.db import aggregates, hosts, instances
 from minova.db.hosts import Service
 
 
@@ -36,7 +36,8 @@ class Services:
         found = hosts.services(
             self._db, host=paging.last(req, "host"), binary=paging.last(req, "binary")
         )
-        return {"services": [_shown(req, service) for service in found]}
+        zones = aggregates.zones(self._db)
+        return {"services": [_shown(req, service, zones) for service in found]}
 
     def update(self, req: falcon.Request, resp: falcon.Response, service_id: str) -> dict[str, Any]:
         """PUT /os-services/{service_id}; before 2.53 /os-services/{enable,disable,…}"""
@@ -62,7 +63,8 @@ class Services:
                 "services can be updated."
             )
         hosts.update_service(self._db, service.uuid, **values)
-        return {"service": _shown(req, self._get(service_id))}
+        zones = aggregates.zones(self._db)
+        return {"service": _shown(req, self._get(service_id), zones)}
 
     def _update_by_name(self, req: falcon.Request, word: str) -> dict[str, Any]:
         body = schemas.UPDATE_BY_NAME.of(req)
@@ -123,14 +125,13 @@ def _check_reason(wanted: dict[str, Any]) -> None:
         )
 
 
-def _shown(req: falcon.Request, service: Service) -> dict[str, Any]:
+def _shown(req: falcon.Request, service: Service, zones: dict[str, str]) -> dict[str, Any]:
     version = req.context.version
-    inside: str = cfg.CONF.api.default_availability_zone
     shown: dict[str, Any] = {
         "id": service.uuid if version >= (2, 53) else service.id,
         "binary": service.binary,
         "host": service.host,
-        "zone": inside if service.binary == "nova-compute" else "internal",
+        "zone": availability_zones.zone_of(service, zones),
         "status": "disabled" if service.disabled else "enabled",
         "state": "up" if service.is_up(cfg.CONF.compute.service_down_time) else "down",
         "updated_at": times.precise(service.last_seen_at),

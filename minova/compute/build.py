@@ -135,7 +135,6 @@ class Builder:
                 expected=[states.SPAWNING],
                 power_state=states.RUNNING,
                 launched_at=utcnow(),
-                availability_zone=instance.requested_zone or cfg.CONF.api.default_availability_zone,
                 progress=100,
                 event=self._event(walk, "Success"),
             )

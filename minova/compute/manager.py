@@ -16,12 +16,13 @@ from contextlib import contextmanager
 import oslo_messaging
 from oslo_config import cfg
 
+from minova.clients.image import ImageClient
 from minova.common import errors
 from minova.common.context import RequestContext
 from minova.common.inflight import InFlight
 from minova.compute.actions.host import Host
 from minova.compute.actions.runner import Runner
-from minova.compute.build import Builder
+from minova.compute.build import Builder, Download
 from minova.compute.rpcapi import VERSION
 from minova.conductor.rpcapi import ConductorAPI
 from minova.model.steps import step
@@ -81,6 +82,39 @@ class ComputeManager:
 
     def renew_leases(self, ctxt: RequestContext) -> None:
         """Keep what this process works on."""
+    def console_base_url(self, ctxt: RequestContext, uuid: str, protocol: str) -> str:
+        """Where clients reach this host's consoles of `protocol`, when there is a guest."""
+        instance = self._conductor.instance_get(ctxt, uuid)
+        if self._driver.power_state(instance) == states.NOSTATE:
+            raise errors.Conflict(f"Instance {uuid} is not ready")
+        return consoles.base_url(protocol)
+
+    def cache_images(self, ctxt: RequestContext, image_ids: list[str]) -> None:
+        """Fetch images into the cache, one after the other; what fails is only logged."""
+        self._others.submit(contextvars.copy_context().run, self._cache_images, image_ids)
+
+    def _cache_images(self, image_ids: list[str]) -> None:
+        images = ImageClient()
+        for image_id in image_ids:
+            try:
+                meta = images.get(image_id)
+                self._driver.cache_image(Download(images, meta, threading.Event()))
+                LOG.info("image %s is cached", image_id)
+            except Exception as error:
+                reason = getattr(error, "message", None) or "see above"
+                LOG.exception("image %s cannot be cached: %s", image_id, reason)
+
+    def forget(self, ctxt: RequestContext, uuid: str) -> None:
+        """Remove what is here of an instance, unless it is this host's or may come back to it."""
+        with self.alone_with(uuid):
+            try:
+                host = self._conductor.instance_get(ctxt, uuid).host
+            except errors.NotFound:
+                host = None
+            if host != self._host and uuid not in self._conductor.moving_from(ctxt, self._host):
+                LOG.warning("instance %s is not this host's; removing what it left", uuid)
+                self._driver.destroy_leftover(uuid)
+
         ids = self._busy.ids()
         if ids:
             self._conductor.renew_leases(ctxt, self.owner, ids)

@@ -1,6 +1,6 @@
 """nova-compute's door, one per host: topic `compute`.
 
-1.0: build, run, console_output
+1.0: build, run, console_output, cache_images, forget
 
 Every change is a cast naming work in flight: the work's row says what to
 do, and recovery repeats a lost message.
@@ -33,3 +33,27 @@ class ComputeAPI:
             ctxt, "console_output", server=host, timeout=20, uuid=uuid, lines=lines
         )
         return output
+
+    def console_base_url(self, ctxt: RequestContext, host: str, uuid: str, protocol: str) -> str:
+        """Where clients reach the host's consoles of `protocol`. A call of at most 20 s.
+
+        errors.Conflict while there is no guest.
+        """
+        url: str = self._client.call(
+            ctxt, "console_base_url", server=host, timeout=20, uuid=uuid, protocol=protocol
+        )
+        return url
+
+    def cache_images(self, ctxt: RequestContext, host: str, image_ids: list[str]) -> None:
+        """Fetch images into the host's cache before somebody needs them. A cast."""
+        self._client.cast(ctxt, "cache_images", server=host, image_ids=image_ids)
+
+    def forget(self, ctxt: RequestContext, host: str, uuid: str) -> None:
+        """Remove what is on `host` of a server that is gone, or another host's. A cast.
+
+        A host to which it does not get finds out in its sweep.
+        """
+        try:
+            self._client.cast(ctxt, "forget", server=host, uuid=uuid)
+        except errors.Unavailable as error:
+            LOG.warning("host %s is not told that %s is gone: %s", host, uuid, error.message)

@@ -21,6 +21,7 @@ OPTIONS = {
                 "ResourcesFilter",
                 "ImagePropertiesFilter",
                 "ComputeCapabilitiesFilter",
+                "AggregateInstanceExtraSpecsFilter",
                 "ServerGroupAffinityFilter",
                 "ServerGroupAntiAffinityFilter",
             ],

@@ -47,7 +47,7 @@ def claim(
                     _instances.c.task_state == states.SCHEDULING,
                     _instances.c.deleted_at.is_(None),
                 )
-                .values(host=host, node=node, updated_at=utcnow())
+                .values(host=host, node=node, availability_zone=zone, updated_at=utcnow())
             )
             if not placed.rowcount or not work.hand_over(
                 connection,

@@ -236,7 +236,6 @@ _RULES: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
         ("PUT /os-services/{service_id}",),
     ),
     "os-services:delete": (_ADMIN, "Forget a service", ("DELETE /os-services/{service_id}",)),
-    "os-aggregates:index": (_ADMIN, "List host aggregates", ("GET /os-aggregates",)),
     "limits": (_ANYONE, "Show one's limits", ("GET /limits",)),
     "limits:other_project": (_ADMIN, "Show another project's limits", ("GET /limits",)),
     "os-quota-sets:show": (_READER, "Show a project's quota", ("GET /os-quota-sets/{project_id}",)),

@@ -4,6 +4,7 @@ A filter is a plain function; `FILTERS` gives each the name that
 `[scheduler] enabled_filters` and operators know.
 """
 
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -104,6 +105,50 @@ def compute_capabilities_filter(host: HostState, request: Request) -> str | None
     return None
 
 
+def aggregate_extra_specs_filter(host: HostState, request: Request) -> str | None:
+    """`aggregate_instance_extra_specs:` of the flavor are metadata of the host's aggregates.
+
+    A value may be `<in> part`, `<or> one <or> other`, or a number behind >=, <= or ==;
+    an aggregate's value may be a list with commas. Source: Nova's scheduler reference.
+    """
+    for key, wanted in request.instance.flavor.extra_specs.items():
+        scope, _, name = key.partition(":")
+        if scope != "aggregate_instance_extra_specs":
+            continue
+        offered = {
+            value.strip()
+            for metadata in host.aggregates
+            if name in metadata
+            for value in metadata[name].split(",")
+        }
+        if not any(_meets(value, wanted) for value in offered):
+            return f"no aggregate with {name} {wanted}"
+    return None
+
+
+_COMPARE: dict[str, Callable[[float, float], bool]] = {
+    ">=": operator.ge,
+    "=": operator.ge,
+    "<=": operator.le,
+    "==": operator.eq,
+    "!=": operator.ne,
+}
+
+
+def _meets(offered: str, wanted: str) -> bool:
+    word, _, rest = wanted.partition(" ")
+    if word == "<or>":
+        return offered in [choice.strip() for choice in rest.split("<or>")]
+    if word == "<in>":
+        return rest.strip() in offered
+    if word in _COMPARE:
+        try:
+            return _COMPARE[word](float(offered), float(rest))
+        except ValueError:
+            return False
+    return offered == wanted
+
+
 def server_group_affinity_filter(host: HostState, request: Request) -> str | None:
     """The host is the one that the rest of an `affinity` group is on."""
     return _refused_by_group(host, request, server_groups.AFFINITY)
@@ -125,6 +170,7 @@ FILTERS: dict[str, Filter] = {
     "ResourcesFilter": resources_filter,
     "ImagePropertiesFilter": image_properties_filter,
     "ComputeCapabilitiesFilter": compute_capabilities_filter,
+    "AggregateInstanceExtraSpecsFilter": aggregate_extra_specs_filter,
     "ServerGroupAffinityFilter": server_group_affinity_filter,
     "ServerGroupAntiAffinityFilter": server_group_anti_affinity_filter,
 }

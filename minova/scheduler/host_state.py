@@ -1,10 +1,10 @@
 """What the scheduler knows of a host while it decides."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from oslo_config import cfg
 
-from minova.db import hosts
+from minova.db import aggregates, hosts
 from minova.db.engine import Database
 
 
@@ -15,6 +15,8 @@ class HostState:
     node: hosts.ComputeNode
     service: hosts.Service
     availability_zone: str
+    # The metadata of the aggregates it is in.
+    aggregates: list[dict[str, str]] = field(default_factory=list)
 
     @property
     def host(self) -> str:
@@ -35,5 +37,15 @@ class HostState:
 
 def all_hosts(db: Database) -> list[HostState]:
     """Every host that has ever reported, up or not."""
-    zone = cfg.CONF.api.default_availability_zone
-    return [HostState(node, service, zone) for node, service in hosts.nodes_with_services(db)]
+    default = cfg.CONF.api.default_availability_zone
+    known = aggregates.find(db)
+    zones = aggregates.zones_in(known)
+    return [
+        HostState(
+            node,
+            service,
+            zones.get(node.host, default),
+            [each.metadata for each in known if node.host in each.hosts],
+        )
+        for node, service in hosts.nodes_with_services(db)
+    ]

@@ -89,3 +89,4 @@ def _no_valid_host(refused: dict[str, str]) -> str:
         counts[reason] = counts.get(reason, 0) + 1
     said = "; ".join(f"{reason} ({count})" for reason, count in counts.items())
     return f"No valid host was found. {said}."
+            zone=candidate.availability_zone,

@@ -24,6 +24,8 @@ start (`check.watcher`): a wrong one becomes a 500 that says what is wrong.
 """
 
 from minova.api.calls import (
+    aggregates,
+    consoles,
     extensions,
     flavors,
     hosts,
@@ -31,6 +33,7 @@ from minova.api.calls import (
     quotas,
     server_actions,
     server_details,
+    server_groups,
     servers,
     versions,
     volume_attachments,
@@ -44,10 +47,13 @@ CALLS: dict[str, Call] = {
     **servers.CALLS,
     **server_actions.CALLS,
     **server_details.CALLS,
+    **consoles.CALLS,
     **volume_attachments.CALLS,
     **flavors.CALLS,
     **keypairs.CALLS,
     **hosts.CALLS,
+    **aggregates.CALLS,
+    **server_groups.CALLS,
     **quotas.CALLS,
     **extensions.CALLS,
 }

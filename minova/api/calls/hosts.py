@@ -126,7 +126,7 @@ CALLS = {
             200,
             of(
                 "availabilityZoneInfo",
-                every(Shape(*_ZONE, has("hosts", by_name(by_name(_ZONE_SERVICE))))),
+                every(Shape(*_ZONE, has("hosts", maybe(by_name(by_name(_ZONE_SERVICE)))))),
             ),
         )
     ),

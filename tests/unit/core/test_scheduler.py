@@ -143,6 +143,29 @@ def test_the_host_with_most_room_is_tried_first() -> None:
     assert [h.host for h in weighers.best_first([full, empty], a_request())] == ["empty", "full"]
 
 
+@pytest.mark.parametrize(
+    ("offered", "wanted", "fits"),
+    [
+        ("true", "true", True),
+        ("no, true", "true", True),
+        ("no", "true", False),
+        ("b", "<or> a <or> b", True),
+        ("ab", "<or> a <or> b", False),
+        ("sse avx", "<in> avx", True),
+        ("4", ">= 3", True),
+        ("4", "<= 3", False),
+        ("many", ">= 3", False),
+    ],
+)
+def test_a_flavor_finds_the_hosts_of_an_aggregate(offered: str, wanted: str, fits: bool) -> None:
+    specs = {"aggregate_instance_extra_specs:kind": wanted, "other": "x"}
+    request = a_request(Flavor("1", "m1", 1, 64, 1, extra_specs=specs))
+    host = replace(a_host(), aggregates=[{"kind": offered}, {}])
+    refusal = filters.FILTERS["AggregateInstanceExtraSpecsFilter"](host, request)
+    assert (refusal is None) is fits
+    assert filters.FILTERS["AggregateInstanceExtraSpecsFilter"](a_host(), request)
+
+
 def in_group(policy: str, others: dict[str, int], most_per_host: int = 1) -> Request:
     return replace(a_request(), group=Placement(policy, most_per_host, Counter(others)))
 
