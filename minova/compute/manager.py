@@ -26,6 +26,7 @@ from minova.compute.build import Builder, Download
 from minova.compute.rpcapi import VERSION
 from minova.conductor.rpcapi import ConductorAPI
 from minova.model.steps import step
+from minova.model import states
 from minova.model.work import Work
 from minova.virt.driver import Driver
 
@@ -80,8 +81,6 @@ class ComputeManager:
             return text
         return "".join(text.splitlines(keepends=True)[-lines:]) if lines else ""
 
-    def renew_leases(self, ctxt: RequestContext) -> None:
-        """Keep what this process works on."""
     def console_base_url(self, ctxt: RequestContext, uuid: str, protocol: str) -> str:
         """Where clients reach this host's consoles of `protocol`, when there is a guest."""
         instance = self._conductor.instance_get(ctxt, uuid)
@@ -116,6 +115,8 @@ class ComputeManager:
                 self._driver.destroy_leftover(uuid)
 
         ids = self._busy.ids()
+    def renew_leases(self, ctxt: RequestContext) -> None:
+        """Keep what this process works on."""
         if ids:
             self._conductor.renew_leases(ctxt, self.owner, ids)
 

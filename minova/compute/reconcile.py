@@ -121,18 +121,7 @@ class Reconciler:
         known = {instance.uuid for instance in instances}
         for uuid in self._driver.leftovers(known):
             if not self._manager.is_busy_with(uuid):
-                self._remove_leftover(uuid)
-
-    def _remove_leftover(self, uuid: str) -> None:
-        """Remove it, unless it was built here after the list of instances was made."""
-        with self._manager.alone_with(uuid):
-            try:
-                host = self._conductor.instance_get(service_context(), uuid).host
-            except errors.NotFound:
-                host = None
-            if host != self._host:
-                LOG.warning("instance %s is not this host's; removing what it left", uuid)
-                self._driver.destroy_leftover(uuid)
+                self._manager.forget(service_context(), uuid)
 
 
 def _should_run(instance: Instance) -> bool:

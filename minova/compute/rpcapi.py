@@ -6,9 +6,12 @@ Every change is a cast naming work in flight: the work's row says what to
 do, and recovery repeats a lost message.
 """
 
-from minova.common import rpc
+import logging
+
+from minova.common import errors, rpc
 from minova.common.context import RequestContext
 
+LOG = logging.getLogger(__name__)
 TOPIC = "compute"
 VERSION = "1.0"
 

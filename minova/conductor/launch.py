@@ -20,6 +20,8 @@ from minova.clients.volume import VolumeClient
 from minova.common import errors
 from minova.common.context import RequestContext
 from minova.common.inflight import InFlight
+from minova.compute.rpcapi import ComputeAPI
+from minova.conductor import migrate
 from minova.conductor.rpcapi import ConductorAPI
 from minova.db import actions, allocations, instances, states, tables, work
 from minova.db.engine import Database, retried
@@ -43,8 +45,10 @@ class Launcher:
     def __init__(self, db: Database, host: str) -> None:
         self._db = db
         self.owner = f"nova-conductor@{host}/{uuid.uuid4()}"
+        self._mover = migrate.Mover(db, self.owner)
         self._scheduler = SchedulerAPI()
         self._conductor = ConductorAPI()
+        self._compute = ComputeAPI()
         self._busy = InFlight()
         self._network = NetworkClient()
         self._volume = VolumeClient()
@@ -55,6 +59,11 @@ class Launcher:
         lease = cfg.CONF.conductor.lease_seconds
         work.renew(self._db, self.owner, self._busy.ids(), lease)
 
+    def confirm_overdue(self) -> None:
+        """Confirm the resizes that nobody has confirmed in time, if that is configured."""
+        if cfg.CONF.compute.resize_confirm_window:
+            self._mover.confirm_overdue()
+
     def launch(self, ctxt: RequestContext, work_id: str) -> None:
         """Have the scheduler place the instance; ERROR with the reason if no host will do.
 
@@ -63,7 +72,8 @@ class Launcher:
         with self._busy.hold(work_id) as ours:
             entry = self.take(work_id, "schedule") if ours else None
             if entry is not None:
-                self._place(ctxt, entry)
+                place = self._mover.place if entry.action in migrate.ACTIONS else self._place
+                place(ctxt, entry)
 
     def take(self, work_id: str, stage: str) -> Work | None:
         """Own the work if it is free and at this stage."""
@@ -187,7 +197,9 @@ class Launcher:
                 if device.is_volume and device.delete_on_termination and device.volume_id:
                     self._volume.discard(device.volume_id)
             self.discard_images(entry)
-            states.finish(self._db, entry, self.owner, power_state=model_states.NOSTATE)
+            kept = states.finish(self._db, entry, self.owner, power_state=model_states.NOSTATE)
+            for host in kept:
+                self._compute.forget(RequestContext.from_wire(entry.context), host, instance.uuid)
         except errors.Unavailable as error:
             LOG.warning("deleting instance %s: %s", entry.instance_uuid, error.message)
             if entry.attempts >= MAX_TRIES:

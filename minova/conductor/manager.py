@@ -13,7 +13,7 @@ from minova.common.context import RequestContext
 from minova.compute.rpcapi import ComputeAPI
 from minova.conductor.launch import Launcher
 from minova.conductor.rpcapi import VERSION
-from minova.db import actions, hosts, instances, states, work
+from minova.db import actions, console_tokens, hosts, instances, moves, states, work
 from minova.db.engine import Database
 from minova.model.instance import VIF, BlockDevice, Instance
 from minova.model.steps import step
@@ -68,12 +68,28 @@ class ConductorManager:
         states.advance(self._db, work_id, owner, uuid, expected, task_state, **values)
 
     def finish(self, ctxt: RequestContext, work: Work, owner: str, outcome: dict[str, Any]) -> None:
-        states.finish(self._db, work, owner, **outcome)
+        for host in states.finish(self._db, work, owner, **outcome):
+            self._compute.forget(ctxt, host, work.instance_uuid)
 
     def fail(self, ctxt: RequestContext, work: Work, owner: str, outcome: dict[str, Any]) -> None:
         states.fail(self._db, work, owner, **outcome)
 
     def save_vifs(self, ctxt: RequestContext, uuid: str, vifs: list[VIF]) -> None:
+    def pass_on(
+        self,
+        ctxt: RequestContext,
+        work: Work,
+        owner: str,
+        host: str,
+        **values: Any,
+    ) -> None:
+        seconds = cfg.CONF.conductor.message_seconds
+        moves.pass_on(self._db, work, owner, host=host, message_seconds=seconds, **values)
+        self._compute.run(ctxt, host, work.id)
+
+    def moving_from(self, ctxt: RequestContext, host: str) -> list[str]:
+        return moves.leaving(self._db, host)
+
         instances.save_vifs(self._db, uuid, vifs)
 
     def save_device(self, ctxt: RequestContext, device: BlockDevice) -> None:

@@ -18,6 +18,7 @@ from oslo_config import cfg
 from minova.common import errors, tracing
 from minova.common.context import RequestContext
 from minova.compute.rpcapi import ComputeAPI
+from minova.conductor import migrate
 from minova.conductor.launch import Launcher
 from minova.conductor.rpcapi import ConductorAPI
 from minova.db import hosts, instances, states, work
@@ -127,7 +128,9 @@ class Recovery:
         if entry.action != "create":
             self._launcher.discard_images(taken)
             message = f"{entry.action} did not finish: {reason}."
-            states.fail(self._db, taken, owner, code=500, message=message)
+            states.fail(
+                self._db, taken, owner, code=500, message=message, vm_state=migrate.before(taken)
+            )
             return
         try:
             task = instances.get(self._db, entry.instance_uuid).task_state

@@ -3,7 +3,7 @@
 1.0: launch, delete_unhosted; for computes: take_work, renew_leases,
      instance_to_build, instance_get, advance, finish, fail, reschedule, save_vifs, save_device,
      remove_device, add_event, report_host, host_instances, host_work,
-     power_state_changed
+     power_state_changed, pass_on, moving_from
 """
 
 import datetime as dt
@@ -116,6 +116,36 @@ class ConductorAPI:
         self._call(ctxt, "fail", work=work, owner=owner, outcome=outcome)
 
     def reschedule(
+    def pass_on(
+        self,
+        ctxt: RequestContext,
+        work: Work,
+        owner: str,
+        *,
+        expected: list[str | None],
+        task_state: str,
+        host: str | None,
+        node: str | None,
+        request: dict[str, Any],
+    ) -> None:
+        """A move goes on at `host`, with the instance (see db.moves.pass_on); errors.Conflict."""
+        self._call(
+            ctxt,
+            "pass_on",
+            work=work,
+            owner=owner,
+            expected=expected,
+            task_state=task_state,
+            host=host,
+            node=node,
+            request=request,
+        )
+
+    def moving_from(self, ctxt: RequestContext, host: str) -> list[str]:
+        """The instances that have gone from `host` and may still come back."""
+        found: list[str] = self._call(ctxt, "moving_from", host=host)
+        return found
+
         self, ctxt: RequestContext, work: Work, owner: str, *, message: str, details: str
     ) -> None:
         """The build failed here and left nothing: try another host, or fail for good."""

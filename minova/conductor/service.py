@@ -14,6 +14,7 @@ from minova.db import hosts
 from minova.db.engine import Database
 
 BINARY = "nova-conductor"
+_UNCONFIRMED_SECONDS = 10
 
 
 def services() -> list[Service]:
@@ -29,6 +30,7 @@ def services() -> list[Service]:
         Periodic(
             BINARY, "recovery", conf.conductor.recovery_interval, Recovery(db, launcher).sweep
         ),
+        Periodic(BINARY, "unconfirmed", _UNCONFIRMED_SECONDS, launcher.confirm_overdue),
         Periodic(
             BINARY,
             "conductor-report",

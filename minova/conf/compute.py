@@ -34,6 +34,19 @@ OPTIONS = {
             help="Give every guest a config drive, asked for or not: it has its metadata before "
             "its network.",
         ),
+        cfg.BoolOpt(
+            "allow_resize_to_same_host",
+            default=True,
+            help="Resize and migrate within a host, which a cloud of one host has to. It needs "
+            "room for both sizes until the resize is confirmed.",
+        ),
+        cfg.IntOpt(
+            "resize_confirm_window",
+            default=0,
+            min=0,
+            help="Seconds after which a resize that nobody has confirmed or reverted is "
+            "confirmed; 0: never.",
+        ),
         cfg.IntOpt("reserved_host_memory_mb", default=512, min=0, help="MiB kept for the host."),
         cfg.IntOpt("reserved_host_disk_mb", default=0, min=0, help="MiB kept for the host."),
         cfg.IntOpt("reserved_host_cpus", default=0, min=0, help="CPUs kept for the host."),

@@ -30,7 +30,7 @@ _GROUP_HINT = "group"
 def claim(
     db: Database, instance: Instance, entry: Work, host: str, node: str, message_seconds: float
 ) -> bool:
-    """Take the flavor's share of `host` for a launch, and hand the work to its compute.
+    """Take the flavor's share of `host`, in `zone`, for a launch; hand the work to its compute.
 
     False when the host has no room by now, the instance's server group does not
     allow it there, it is being deleted, or another scheduler has placed it:
@@ -79,12 +79,14 @@ def claim_move(
     address: str | None,
     message_seconds: float,
 ) -> bool:
+    instance: Instance,
     """Take the new flavor's share of `host` for a move, besides what the instance has.
 
     The work goes to the host it leaves. False, and nothing changed, when the
-    host has no room by now or the instance is being deleted.
+    host has no room by now, the instance's server group does not allow it
+    there, or it is being deleted.
     """
-    uuid = entry.instance_uuid
+    uuid = instance.uuid
     placed = replace(
         migration,
         status=migrations.MIGRATING,
@@ -121,6 +123,10 @@ def claim_move(
                 tables.migrations.update()
                 .where(tables.migrations.c.uuid == migration.uuid)
                 .values(
+            if _GROUP_HINT in instance.scheduler_hints and server_groups.refusal_at_claim(
+                connection, uuid, host
+            ):
+                raise _Refused
                     status=placed.status,
                     dest_compute=host,
                     dest_node=node,

@@ -100,7 +100,6 @@ def pass_on(
     node: str | None,
     request: Row,
     message_seconds: float,
-    becomes: str | None = None,
 ) -> None:
     """The move goes on at `host`: its work, and the instance, are that host's now.
 
@@ -130,8 +129,27 @@ def pass_on(
             lease_seconds=message_seconds,
             request={**entry.request, **request},
         )
-        if becomes is not None:
-            _set_status(connection, entry.request["migration"].uuid, becomes)
+        followed(connection, entry.instance_uuid, task_state)
+
+
+def followed(connection: sa.Connection, instance_uuid: str, task_state: str | None) -> None:
+    """The instance has gone on to `task_state`; so has the migration that it belongs to."""
+    becomes = _STATUS_OF.get(task_state)
+    if becomes is not None:
+        connection.execute(
+            _migrations.update()
+            .where(
+                _migrations.c.instance_uuid == instance_uuid,
+                _migrations.c.status.in_(_STATUS_OF.values()),
+            )
+            .values(status=becomes, updated_at=utcnow())
+        )
+
+
+_STATUS_OF: dict[str | None, str] = {
+    "resize_migrating": status.MIGRATING,
+    "resize_migrated": status.POST_MIGRATING,
+}
 
 
 def ended(connection: sa.Connection, entry: Work, *, succeeded: bool) -> list[str]:

@@ -145,6 +145,7 @@ def advance(
         )
         if not swapped.rowcount:
             raise errors.Conflict(f"Instance {uuid} is no longer in the state this action left it.")
+        moves.followed(connection, uuid, task)
 
 
 @retried

@@ -7,6 +7,7 @@ are one transaction. Then the build is cast to that host's compute.
 
 import logging
 import time
+from dataclasses import replace
 
 import oslo_messaging
 from oslo_config import cfg
@@ -18,14 +19,17 @@ from minova.db import allocations, instances, server_groups
 from minova.db.engine import Database
 from minova.model import states
 from minova.model.instance import Instance
+from minova.model.migration import Migration
 from minova.model.steps import step
 from minova.model.work import Work
+from minova.scheduler import moving
 from minova.scheduler.drivers import DRIVERS, Candidates
 from minova.scheduler.filters import Request
 from minova.scheduler.host_state import HostState, all_hosts
 from minova.scheduler.rpcapi import VERSION
 
 LOG = logging.getLogger(__name__)
+_TO_BE_MOVED = states.ACTIONS["resize"].tasks[0]
 
 
 class SchedulerManager:
@@ -50,6 +54,39 @@ class SchedulerManager:
             tracing.annotate(host=host)
         self._compute.build(ctxt, host, work.id)
         return host
+
+    def select_destination(self, ctxt: RequestContext, work: Work, owner: str) -> str:
+        migration: Migration = work.request["migration"]
+        instance = instances.get(self._db, work.instance_uuid)
+        if instance.task_state != _TO_BE_MOVED:
+            raise errors.Conflict(f"Instance {instance.uuid} is no longer to be moved.")
+        host = self._claim_move(replace(instance, flavor=migration.new_flavor), work, migration)
+        self._compute.run(ctxt, str(migration.source_compute), work.id)
+        return host
+
+    def _claim_move(self, instance: Instance, work: Work, migration: Migration) -> str:
+        candidates = self._candidates(instance, work)
+        refused = dict(candidates.refused)
+        for candidate in moving.preferred(candidates.hosts, migration):
+            reason = moving.refusal(candidate, migration)
+            if reason is None and self._take_for_move(candidate, instance, work, migration):
+                return candidate.host
+            refused[candidate.host] = reason or "claim: no room left"
+        raise errors.Conflict(_no_valid_host(refused))
+
+    def _take_for_move(
+        self, candidate: HostState, instance: Instance, work: Work, migration: Migration
+    ) -> bool:
+        return allocations.claim_move(
+            self._db,
+            instance,
+            work,
+            migration,
+            candidate.host,
+            candidate.node.hypervisor_hostname,
+            candidate.node.host_ip,
+            cfg.CONF.conductor.message_seconds,
+        )
 
     def _claim(self, instance: Instance, work: Work) -> str:
         candidates = self._candidates(instance, work)
@@ -89,4 +126,3 @@ def _no_valid_host(refused: dict[str, str]) -> str:
         counts[reason] = counts.get(reason, 0) + 1
     said = "; ".join(f"{reason} ({count})" for reason, count in counts.items())
     return f"No valid host was found. {said}."
-            zone=candidate.availability_zone,

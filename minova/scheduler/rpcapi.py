@@ -1,6 +1,6 @@
 """nova-scheduler's door: topic `scheduler`.
 
-1.0: select_host
+1.0: select_host, select_destination
 """
 
 from minova.common import rpc
@@ -24,4 +24,12 @@ class SchedulerAPI:
         found …" with each filter's count) or when the instance was deleted.
         """
         host: str = self._client.call(ctxt, "select_host", timeout=8, work=work, owner=owner)
+        return host
+
+    def select_destination(self, ctxt: RequestContext, work: Work, owner: str) -> str:
+        """Pick and claim where a resize or migration goes, and cast it to the host it leaves.
+
+        A call of at most 8 s; errors.Conflict as of `select_host`.
+        """
+        host: str = self._client.call(ctxt, "select_destination", timeout=8, work=work, owner=owner)
         return host

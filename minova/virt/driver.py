@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Protocol
 
-from minova.model.instance import VIF, BlockDevice, ImageMeta, Instance
+from minova.model.instance import VIF, BlockDevice, Flavor, ImageMeta, Instance
 
 
 @dataclass(frozen=True)
@@ -155,6 +155,33 @@ class Driver(Protocol):
 
     def resume(self, instance: Instance) -> None:
         """Go on where `suspend` has stopped, once its volumes are connected again."""
+
+    def migrate_out(self, instance: Instance, migration_id: str, flavor: Flavor) -> dict[str, Any]:
+        """Stop the guest and keep its disks as they are, for a way back under `migration_id`.
+
+        `instance` has its old flavor. Answers what another host needs to go
+        on with it. Raises errors.Invalid, with the guest left alone, when
+        `flavor` would make a disk smaller.
+        """
+
+    def migrate_in(
+        self, instance: Instance, luggage: dict[str, Any], vifs: list[VIF], *, start: bool
+    ) -> None:
+        """Make the disks as large as the instance's (new) flavor says, and the guest anew.
+
+        `luggage` is what `migrate_out` answered; the volumes are connected.
+        """
+
+    def confirm_migration(self, instance: Instance, migration_id: str) -> None:
+        """Remove what `migrate_out` has kept; the guest is left alone."""
+
+    def revert_migration(
+        self, instance: Instance, migration_id: str, vifs: list[VIF], *, start: bool
+    ) -> None:
+        """Have the guest as it was before `migrate_out`, if it has come that far.
+
+        `instance` has its old flavor; the volumes are connected.
+        """
 
     def attach_volume(self, instance: Instance, device: BlockDevice) -> str:
         """Plug a connected volume into the guest, running or not; its name there (`/dev/vdb`).

@@ -13,14 +13,15 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 from uuid import UUID
 
 from oslo_config import cfg
 
 from minova.common import errors
 from minova.model import device_names, states, steps
-from minova.model.instance import VIF, BlockDevice, ImageMeta, Instance
-from minova.virt import fake_sleep, qcow2, verified
+from minova.model.instance import VIF, BlockDevice, Flavor, ImageMeta, Instance
+from minova.virt import fake_console, fake_moves, fake_sleep, qcow2, verified
 from minova.virt.driver import (
     DiskImage,
     GuestFiles,
@@ -106,7 +107,8 @@ class FakeDriver:
         if image is not None and not instance.boots_from_volume:
             self._check_size(instance, image)
         with self.host.lock:
-            self._guest(instance).disks = True
+            guest = self._guest(instance)
+            guest.disks, guest.root_gb = True, instance.flavor.root_gb
 
     def spawn(
         self,
@@ -175,6 +177,27 @@ class FakeDriver:
     def resume(self, instance: Instance) -> None:
         self._enter("resume")
         fake_sleep.resume(self.host, instance)
+
+    def migrate_out(self, instance: Instance, migration_id: str, flavor: Flavor) -> dict[str, Any]:
+        self._enter("migrate_out")
+        return fake_moves.leave(self.host, instance, migration_id, flavor)
+
+    def migrate_in(
+        self, instance: Instance, luggage: dict[str, Any], vifs: list[VIF], *, start: bool
+    ) -> None:
+        self._guest(instance)
+        self._enter("migrate_in")
+        fake_moves.arrive(self.host, instance, vifs, start=start)
+
+    def confirm_migration(self, instance: Instance, migration_id: str) -> None:
+        self._enter("confirm_migration")
+        fake_moves.confirm(self.host, instance, migration_id)
+
+    def revert_migration(
+        self, instance: Instance, migration_id: str, vifs: list[VIF], *, start: bool
+    ) -> None:
+        self._enter("revert_migration")
+        fake_moves.revert(self.host, instance, migration_id, vifs, start=start)
 
     def attach_volume(self, instance: Instance, device: BlockDevice) -> str:
         self._enter("attach_volume")

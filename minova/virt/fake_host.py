@@ -12,12 +12,17 @@ ENDED = (states.NOSTATE, states.SHUTDOWN, states.CRASHED, states.POWER_SUSPENDED
 
 @dataclass
 class FakeGuest:
-    """A guest: `disks` are made before it has a `power_state`."""
+    """A guest: `disks` are made before it has a `power_state`.
+
+    `aside` holds what it was before a migration, by the migration's uuid.
+    """
 
     uuid: str
     name: str
     power_state: int = states.NOSTATE
     disks: bool = False
+    root_gb: int = 0
+    aside: dict[str, "FakeGuest"] = field(default_factory=dict)
     vifs: list[VIF] = field(default_factory=list)
     volumes: dict[str, str] = field(default_factory=dict)
     config_drive: dict[str, bytes] = field(default_factory=dict)

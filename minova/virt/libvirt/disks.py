@@ -121,7 +121,12 @@ def _formatted(disk: LocalDisk, part: Path) -> None:
     run(program, "-q", "-F", "-L", f"ephemeral{disk.number}", str(part))
 
 
-def run(*command: str) -> None:
+def grow(path: Path, format: str, size: int) -> None:
+    """Let a disk have `size` bytes, more than it has."""
+    run(*_LIMITS, "qemu-img", "resize", "-q", "-f", format, str(path), str(size))
+
+
+def run(*command: str, seconds: float = _SECONDS) -> None:
     """Run a program with nothing of ours but a deadline; its failure is in the log.
 
     Raises errors.Unavailable, which names the program and nothing more.
@@ -136,7 +141,7 @@ def run(*command: str) -> None:
             check=False,
             env=environment,
             stdin=subprocess.DEVNULL,
-            timeout=_SECONDS,
+            timeout=seconds,
         )
         reason = done.stderr.strip() if done.returncode else ""
         failed = done.returncode != 0

@@ -6,10 +6,12 @@ running domain (`guest`), stopping (`power`), volumes (`volumes`), events
 (`watch`), and the connection under them all (`connection`).
 """
 
+import functools
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 from oslo_config import cfg
@@ -17,7 +19,7 @@ from oslo_config import cfg
 from minova.common import errors
 from minova.common.undo import Undo
 from minova.model import states, steps
-from minova.model.instance import VIF, BlockDevice, ImageMeta, Instance
+from minova.model.instance import VIF, BlockDevice, Flavor, ImageMeta, Instance
 from minova.virt import verified
 from minova.virt.driver import (
     DiskImage,
@@ -29,7 +31,10 @@ from minova.virt.driver import (
 from minova.virt.libvirt import (
     configdrive,
     consolelog,
+    consoles,
     disks,
+    kept_disks,
+    moves,
     power,
     resources,
     sleep,
@@ -158,6 +163,28 @@ class LibvirtDriver:
 
     def resume(self, instance: Instance) -> None:
         sleep.resume(self._guest(instance.uuid), self._watch)
+
+    def migrate_out(self, instance: Instance, migration_id: str, flavor: Flavor) -> dict[str, Any]:
+        guest, folder = self._guest(instance.uuid), self._folder(instance.uuid)
+        moves.leave(guest, self._watch, folder, instance, migration_id, flavor)
+        return {}
+
+    def migrate_in(
+        self, instance: Instance, luggage: dict[str, Any], vifs: list[VIF], *, start: bool
+    ) -> None:
+        guest, folder = self._guest(instance.uuid), self._folder(instance.uuid)
+        xml = functools.partial(self._xml, instance, None, vifs, instance.block_devices)
+        moves.arrive(guest, self._watch, folder, instance, xml, start=start)
+
+    def confirm_migration(self, instance: Instance, migration_id: str) -> None:
+        kept_disks.forget(self._folder(instance.uuid))
+
+    def revert_migration(
+        self, instance: Instance, migration_id: str, vifs: list[VIF], *, start: bool
+    ) -> None:
+        guest, folder = self._guest(instance.uuid), self._folder(instance.uuid)
+        xml = functools.partial(self._xml, instance, None, vifs, instance.block_devices)
+        moves.revert(guest, self._watch, folder, instance, migration_id, xml, start=start)
 
     def attach_volume(self, instance: Instance, device: BlockDevice) -> str:
         return volumes.attach(self._guest(instance.uuid), instance, device)
