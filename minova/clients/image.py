@@ -127,5 +127,6 @@ def _meta_of(body: dict[str, Any]) -> ImageMeta:
         owner=body.get("owner"),
         visibility=body.get("visibility") or "private",
         direct_url=body.get("direct_url"),
+        created_at=body.get("created_at") or "",
         properties={k: v for k, v in body.items() if k not in ATTRIBUTES},
     )

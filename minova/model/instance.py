@@ -60,6 +60,7 @@ class ImageMeta:
     owner: str | None
     visibility: str
     direct_url: str | None = None
+    created_at: str = ""
     properties: dict[str, Any] = field(default_factory=dict)
 
 

@@ -6,6 +6,7 @@ from minova.api import snapshots
 from minova.api.actions.row import Action, Call, Tools
 from minova.api.schemas import images as schemas
 from minova.clients.image import ImageClient
+from minova.common import errors
 from minova.common.undo import Undo
 from minova.db import quotas, states
 
@@ -28,6 +29,34 @@ def _create_image(tools: Tools, call: Call) -> Any:
     return answer(call, image.id)
 
 
+def _create_backup(tools: Tools, call: Call) -> Any:
+    wanted, instance = call.value, call.instance
+    metadata = wanted.get("metadata") or {}
+    snapshots.check_metadata(quotas.limits(tools.db, str(call.ctxt.project_id)), metadata)
+    states.check(call.ctxt, instance, "createBackup")
+    if instance.boots_from_volume:
+        raise errors.Invalid("Backup is not supported for volume-backed instances.")
+    kind, rotation = wanted["backup_type"], int(wanted["rotation"])
+    with Undo() as undo:
+        image = snapshots.begun(
+            call.ctxt,
+            instance,
+            wanted["name"],
+            snapshots.BACKUP,
+            undo,
+            {**metadata, "backup_type": kind},
+        )
+        tools.lifecycle.begin(
+            call.ctxt,
+            instance,
+            "createBackup",
+            request={"making_image": image.id, "backup_type": kind, "rotation": rotation},
+        )
+        undo.clear()
+    # Of a rotation of 0 nothing stays that the client could ask for.
+    return answer(call, image.id) if rotation else None
+
+
 def answer(call: Call, image_id: str) -> dict[str, str] | None:
     """How the client learns which image it will be."""
     if call.version >= _IN_BODY:
@@ -37,5 +66,6 @@ def answer(call: Call, image_id: str) -> dict[str, str] | None:
 
 
 ACTIONS = {
+    "createBackup": Action(_create_backup, "os-create-backup", schemas.CREATE_BACKUP),
     "createImage": Action(_create_image, "servers:create_image", schemas.CREATE_IMAGE),
 }

@@ -102,9 +102,14 @@ class Call:
             return error_problem(status, body)
         if self.actions is not None and action not in self.actions:
             return None
-        for answer in self.answers(version, action):
-            if answer.status == status:
-                return self._body_problem(version, answer, body, action)
+        found = [
+            self._body_problem(version, answer, body, action)
+            for answer in self.answers(version, action)
+            if answer.status == status
+        ]
+        if found:
+            # An action may have two answers of one status: with a body, and without.
+            return None if None in found else found[0]
         return f"it is answered with {status}, which is not among its answers"
 
     def _body_problem(

@@ -20,6 +20,31 @@ def _create_image(host: Host, ctxt: RequestContext, instance: Instance, work: Wo
     return {"expected": [states.ACTIONS[work.action].tasks[-1]]}
 
 
+def _create_backup(host: Host, ctxt: RequestContext, instance: Instance, work: Work) -> Outcome:
+    send_disk(host, ctxt, instance, work)
+    _rotate(host, instance, work)
+    return {"expected": [states.ACTIONS[work.action].tasks[-1]]}
+
+
+def _rotate(host: Host, instance: Instance, work: Work) -> None:
+    """Keep the newest `rotation` backups of this kind; one that cannot be deleted stays."""
+    made = host.images.get(str(work.request["making_image"]))
+    backups = host.images.find(
+        owner=made.owner,
+        status="active",
+        image_type="backup",
+        backup_type=work.request["backup_type"],
+        instance_uuid=instance.uuid,
+    )
+    # The service tells times by the second; of the same one, what was made last is ours.
+    backups.sort(key=lambda image: (image.created_at, image.id == made.id), reverse=True)
+    for image in backups[int(work.request["rotation"]) :]:
+        try:
+            host.images.delete(image.id)
+        except (errors.Conflict, errors.Forbidden) as error:
+            LOG.warning("backup %s is not rotated out: %s", image.id, error.message)
+
+
 def send_disk(host: Host, ctxt: RequestContext, instance: Instance, work: Work) -> None:
     """Fill the image that the work's `making_image` names with a copy of the root disk.
 
@@ -57,4 +82,4 @@ def _unless(deleted: threading.Event, chunks: Iterator[bytes]) -> Iterator[bytes
         yield chunk
 
 
-ACTIONS = {"createImage": _create_image}
+ACTIONS = {"createImage": _create_image, "createBackup": _create_backup}

@@ -1,5 +1,6 @@
 """Images of servers, as their users make them; the disks are a fake hypervisor's."""
 
+import datetime as dt
 import uuid
 
 import pytest
@@ -136,3 +137,58 @@ def test_deleting_the_image_meanwhile_lets_the_server_go_on(nova, images, server
     images.delete_image(image_id)
     assert nova.settled(server)["status"] == "ACTIVE"
     assert image_id not in {image.id for image in images.images()}
+
+
+def _backups(images, server: str, kind: str = "daily") -> list[str]:
+    found = images.get(f"/images?instance_uuid={server}&backup_type={kind}").json()["images"]
+    return [image["name"] for image in found]
+
+
+def _now() -> str:
+    return dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _back_up(nova, server: str, name: str, rotation: int, kind: str = "daily"):
+    value = {"name": name, "backup_type": kind, "rotation": rotation}
+    answer = nova.act(server, "createBackup", value)
+    assert answer.status_code == 202, answer.text
+    nova.settled(server)
+    return answer
+
+
+def test_backups_beyond_the_rotation_go_oldest_first(nova, images, server) -> None:
+    for name in ("one", "two", "three"):
+        answer = _back_up(nova, server, name, 2)
+        made = images.get_image(answer.json()["image_id"])
+        assert made.name == name
+        # The image service orders by whole seconds.
+        nova.until(lambda: _now() > made.created_at, "the next second")  # noqa: B023
+    _back_up(nova, server, "other", 1, kind="weekly")
+    assert _backups(images, server) == ["three", "two"]
+    assert _backups(images, server, "weekly") == ["other"]
+    answer = _back_up(nova, server, "none", 0)
+    assert answer.content == b""
+    assert _backups(images, server) == []
+    value = {"name": "old", "backup_type": "daily", "rotation": "1"}
+    assert _back_up(nova, server, "last", 1, "hourly") and _back_up(
+        nova, server, "newest", 1, "hourly"
+    )
+    assert _backups(images, server, "hourly") == ["newest"]
+    old = nova.act(server, "createBackup", value, version="2.1")
+    assert images.get_image(old.headers["Location"].rpartition("/")[2]).name == "old"
+    nova.settled(server)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"name": "x", "backup_type": "daily"},
+        {"name": "x", "backup_type": "daily", "rotation": -1},
+        {"name": "x", "backup_type": "daily", "rotation": "many"},
+        {"name": "x", "backup_type": "daily", "rotation": 2**31},
+        {"name": "", "backup_type": "daily", "rotation": 1},
+        {"name": "x", "rotation": 1},
+    ],
+)
+def test_an_unclear_backup_is_refused(nova, server, value) -> None:
+    nova.refused(400, "POST", f"/servers/{server}/action", {"createBackup": value})
