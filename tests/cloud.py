@@ -32,6 +32,7 @@ SERVICE_PORTS = {
     "volume": "port",
     "api": "port",
     "metadata": "metadata_port",
+    "console": "port",
 }
 START_SECONDS = 60
 _UNEXPECTED = re.compile(
@@ -246,7 +247,7 @@ class Cloud:
             "keystone_authtoken": self._service_user()
             | {"www_authenticate_uri": self.auth_url, "token_cache_time": 10},
         }
-        for name in ("identity", "image", "network", "volume"):
+        for name in ("identity", "image", "network", "volume", "console"):
             sections.setdefault(name, {})["port"] = self.ports[name]
         for group, url in self.databases.items():
             sections.setdefault(group, {})["connection"] = url

@@ -26,6 +26,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "companions.image",
         "companions.network",
         "companions.volume",
+        "console",
         "xray",
     ),
     ("virt",),
@@ -41,6 +42,7 @@ FORBIDDEN = {
     "virt": ("db",),
     "clients": ("db", "companions"),
     "companions.network.agent": ("db",),
+    "console": ("db", "clients"),
 }
 # Companions use the engine of `db`, not the core's tables.
 COMPANIONS_MAY = ("db.engine", "db.alembic_env", "db.types")

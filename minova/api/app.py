@@ -11,6 +11,7 @@ from minova.api.access import Access
 from minova.api.aggregates import Aggregates
 from minova.api.availability_zones import AvailabilityZones
 from minova.api.calls import CALLS, check
+from minova.api.console_auth_tokens import ConsoleAuthTokens
 from minova.api.extensions import Extensions
 from minova.api.external_events import ExternalEvents
 from minova.api.flavor_extra_specs import FlavorExtraSpecs
@@ -23,6 +24,7 @@ from minova.api.launch import Launcher
 from minova.api.lifecycle import Lifecycle
 from minova.api.limits import Limits
 from minova.api.quota_sets import QuotaSets
+from minova.api.remote_consoles import RemoteConsoles
 from minova.api.security_groups import SecurityGroups
 from minova.api.server_actions import ServerActions
 from minova.api.server_details import ServerDetails
@@ -54,6 +56,8 @@ def routes(db: Database) -> list[Route]:
         *ServerTags(access).routes(),
         *VolumeAttachments(access, lifecycle).routes(),
         *Interfaces(access).routes(),
+        *RemoteConsoles(access, lifecycle).routes(),
+        *ConsoleAuthTokens(access).routes(),
         *SecurityGroups(access).routes(),
         *InstanceActions(access).routes(),
         *ExternalEvents(access).routes(),

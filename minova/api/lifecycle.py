@@ -100,3 +100,9 @@ class Lifecycle:
         if instance.host is None:
             raise errors.Conflict(f"Instance {instance.uuid} is not ready")
         return self._compute.console_output(ctxt, instance.host, instance.uuid, lines)
+
+    def console_base_url(self, ctxt: RequestContext, instance: Instance, protocol: str) -> str:
+        """Where the server's host has its consoles of `protocol`; errors.Conflict if nowhere."""
+        if instance.host is None:
+            raise errors.Conflict(f"Instance {instance.uuid} is not ready")
+        return self._compute.console_base_url(ctxt, instance.host, instance.uuid, protocol)

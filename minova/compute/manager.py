@@ -20,6 +20,7 @@ from minova.clients.image import ImageClient
 from minova.common import errors
 from minova.common.context import RequestContext
 from minova.common.inflight import InFlight
+from minova.compute import consoles
 from minova.compute.actions.host import Host
 from minova.compute.actions.runner import Runner
 from minova.compute.build import Builder, Download

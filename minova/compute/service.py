@@ -12,6 +12,7 @@ from minova import virt
 from minova.clients import session
 from minova.common import context, errors, rpc
 from minova.common.service import Periodic, RpcService, Service
+from minova.compute.consoles import Gate
 from minova.compute.inventory import Inventory
 from minova.compute.manager import ComputeManager
 from minova.compute.reconcile import Reconciler
@@ -40,6 +41,7 @@ class ComputeService:
         )
         self._inventory = Inventory(driver, conductor, conf.host, incarnation)
         self._reconciler = Reconciler(driver, conductor, self._manager, conf.host)
+        self._gate = Gate(driver, conductor, conf.host)
         self._rpc = RpcService(lambda: rpc.serve(BINARY, TOPIC, conf.host, [self._manager]))
         self._stopping = threading.Event()
         self._periodics = [
@@ -66,6 +68,7 @@ class ComputeService:
             self._stopping.set()
             self._opener.join(timeout=30)
             self._opener = None
+            self._gate.stop()
             self._rpc.stop()
             self._manager.stop()
             for periodic in reversed(self._periodics):
@@ -86,6 +89,7 @@ class ComputeService:
             self._periodics[0].start()
             waiting(self._reconciler.at_start)
             self._rpc.start()
+            self._gate.start()
         except (errors.MinovaError, MessagingException) as error:
             LOG.info("stopped before the conductor answered: %s", error)
             return

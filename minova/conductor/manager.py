@@ -15,6 +15,7 @@ from minova.conductor.launch import Launcher
 from minova.conductor.rpcapi import VERSION
 from minova.db import actions, console_tokens, hosts, instances, moves, states, work
 from minova.db.engine import Database
+from minova.model.console import Grant
 from minova.model.instance import VIF, BlockDevice, Instance
 from minova.model.steps import step
 from minova.model.work import Work
@@ -118,3 +119,6 @@ class ConductorManager:
         self, ctxt: RequestContext, uuid: str, host: str, power_state: int
     ) -> None:
         states.power_state_seen(self._db, uuid, host, power_state)
+
+    def use_console_token(self, ctxt: RequestContext, token_hash: str, host: str) -> Grant | None:
+        return console_tokens.use(self._db, token_hash, host)

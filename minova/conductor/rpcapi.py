@@ -16,6 +16,7 @@ import tenacity
 
 from minova.common import errors, rpc
 from minova.common.context import RequestContext
+from minova.model.console import Grant
 from minova.model.instance import VIF, BlockDevice, Instance
 from minova.model.work import Work
 
@@ -220,6 +221,13 @@ class ConductorAPI:
     ) -> None:
         """The guest on `host` did something on its own (see db.states.power_state_seen)."""
         self._call(ctxt, "power_state_changed", uuid=uuid, host=host, power_state=power_state)
+
+    def use_console_token(self, ctxt: RequestContext, token_hash: str, host: str) -> Grant | None:
+        """Use up a console's token (see db.console_tokens.use). Asked once: it is used by then."""
+        grant: Grant | None = self._client.call(
+            ctxt, "use_console_token", timeout=_CALL_SECONDS, token_hash=token_hash, host=host
+        )
+        return grant
 
     def _call(
         self, ctxt: RequestContext, method: str, patience: float = _PATIENCE, **kwargs: Any

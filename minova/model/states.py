@@ -59,14 +59,14 @@ CRASHED = 6
 POWER_SUSPENDED = 7
 
 
-class _Any(frozenset[str | None]):
-    """The set that holds everything."""
+class _AllBut(frozenset[str | None]):
+    """The set that holds everything but what it is made of."""
 
     def __contains__(self, item: object) -> bool:
         return True
 
 
-ANY: frozenset[str | None] = _Any()
+ANY: frozenset[str | None] = _AllBut()
 IDLE: frozenset[str | None] = frozenset({None})
 
 
@@ -230,8 +230,9 @@ ACTIONS: dict[str, Action] = {
         Action("console_output", ANY, ANY, launched=False, hosted=True, lockable=False),
         Action(
             "remote_console",
-            frozenset(VM_STATES) - {DELETED},
-            frozenset({None, "rebooting", "rebooting_hard", "powering-on", "powering-off"}),
+            ANY,
+            _AllBut({DELETING, "migrating"}),
+            launched=False,
             hosted=True,
             lockable=False,
         ),

@@ -10,7 +10,13 @@ from collections.abc import Mapping
 from oslo_policy import policy as oslo_policy
 
 from minova.common import policy
-from minova.policies import compute_disks, compute_power, compute_resources
+from minova.policies import (
+    compute_consoles,
+    compute_disks,
+    compute_moves,
+    compute_power,
+    compute_resources,
+)
 
 # Sees every project's servers and may act for any project.
 PRIVILEGED = "context_is_privileged"
@@ -265,6 +271,7 @@ _RULES: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
         ("POST /os-server-external-events",),
     ),
     "extensions": (_ANYONE, "List extensions", ("GET /extensions",)),
+    **compute_consoles.RULES,
     **compute_disks.RULES,
     **compute_power.RULES,
     **compute_resources.RULES,

@@ -204,6 +204,13 @@ class Driver(Protocol):
     def console_output(self, instance: Instance, max_bytes: int = 102400) -> bytes:
         """The end of the guest's console log, across its restarts."""
 
+    def open_console(self, instance: Instance, protocol: str) -> int:
+        """A file descriptor of the guest's screen (`vnc`, RFB) or serial line (`serial`).
+
+        The caller closes it; it ends when the guest does. errors.Conflict when the
+        guest does not run, errors.NotFound or errors.Conflict when there is none.
+        """
+
     def image_cache_sweep(self, in_use: Iterable[str], min_age: int) -> list[str]:
         """Remove cached images not in `in_use` and unused for `min_age` seconds; their ids."""
 

@@ -239,6 +239,10 @@ class FakeDriver:
         guest = self.host.guests.get(instance.uuid)
         return b"" if guest is None or max_bytes <= 0 else guest.console[-max_bytes:]
 
+    def open_console(self, instance: Instance, protocol: str) -> int:
+        self._enter("open_console")
+        return fake_console.open_console(self.host, instance.uuid, protocol)
+
     def image_cache_sweep(self, in_use: Iterable[str], min_age: int) -> list[str]:
         self._enter("image_cache_sweep")
         kept, oldest = set(in_use), time.time() - min_age

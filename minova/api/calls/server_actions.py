@@ -1,5 +1,6 @@
 """What each server action answers, by its name. Bodies are in the rows of `api.actions`."""
 
+from minova.api.calls import consoles
 from minova.api.calls.call import Answer, Call
 from minova.api.calls.shape import STRING, of
 
@@ -8,6 +9,9 @@ _ACCEPTED = (Answer(202),)
 ACTIONS: dict[str, tuple[Answer, ...]] = {
     **dict.fromkeys(("os-start", "os-stop", "reboot", "lock", "unlock"), _ACCEPTED),
     **dict.fromkeys(("os-resetState", "addSecurityGroup", "removeSecurityGroup"), _ACCEPTED),
+    **dict.fromkeys(("os-getVNCConsole", "os-getSerialConsole"), (consoles.ACTION,)),
+    # Asked for, refused: this cloud has none of them.
+    **dict.fromkeys(("os-getSPICEConsole", "os-getRDPConsole"), ()),
     "os-getConsoleOutput": (Answer(200, of("output", STRING)),),
 }
 

@@ -201,6 +201,9 @@ class LibvirtDriver:
     def console_output(self, instance: Instance, max_bytes: int = 102400) -> bytes:
         return consolelog.tail(self._folder(instance.uuid) / disks.CONSOLE, max_bytes)
 
+    def open_console(self, instance: Instance, protocol: str) -> int:
+        return consoles.open_console(self._guest(instance.uuid), protocol)
+
     def image_cache_sweep(self, in_use: Iterable[str], min_age: int) -> list[str]:
         return self._cache.sweep(in_use, min_age, lambda: disks.backing_files(self._instances))
 

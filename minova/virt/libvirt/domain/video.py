@@ -1,4 +1,4 @@
-"""A screen, seen over VNC from this host only: whoever shows it to users comes in between."""
+"""A screen, whose VNC server listens nowhere: libvirt hands connections to it (see `consoles`)."""
 
 from minova.virt.libvirt.domain.element import Element, add, devices
 from minova.virt.libvirt.domain.spec import DomainSpec
@@ -6,5 +6,5 @@ from minova.virt.libvirt.domain.spec import DomainSpec
 
 def build(spec: DomainSpec, domain: Element) -> None:
     parent = devices(domain)
-    add(parent, "graphics", type="vnc", autoport="yes", listen="127.0.0.1")
+    add(add(parent, "graphics", type="vnc"), "listen", type="none")
     add(add(parent, "video"), "model", type="virtio")
