@@ -145,6 +145,16 @@ class Guest:
 
         return self._call(describe, None, "describe the guest")
 
+    def open_screen(self) -> int | None:
+        """A file descriptor connected to its VNC server; None when it does not run."""
+
+        def connect(domain: Any) -> int | None:
+            if not domain.isActive():
+                return None
+            return int(domain.openGraphicsFD(0, libvirt.VIR_DOMAIN_OPEN_GRAPHICS_SKIPAUTH))
+
+        return self._call(connect, None, "open the screen")
+
     def attach(self, xml: str, *, live: bool, config: bool, doing: str) -> None:
         """Plug a device into the running guest, its definition, or both."""
         flags = _flags(live, config)
