@@ -23,7 +23,7 @@ from oslo_config import cfg
 
 from minova.api import availability_zones, launch_devices, launch_networks
 from minova.api.access import Access
-from minova.api.validation import boolean, is_uuid
+from minova.api.validation import address, boolean, is_uuid
 from minova.clients.image import ImageClient
 from minova.common import errors, tracing
 from minova.common.context import RequestContext
@@ -123,8 +123,8 @@ class Launcher:
             requested_zone=zone,
             reservation_id="r-" + _random(string.ascii_lowercase + string.digits, 8),
             root_device_name=devices.root_name,
-            access_ip_v4=wanted.get("accessIPv4") or None,
-            access_ip_v6=wanted.get("accessIPv6") or None,
+            access_ip_v4=address(wanted.get("accessIPv4")),
+            access_ip_v6=address(wanted.get("accessIPv6")),
             disk_config=wanted.get("OS-DCF:diskConfig", "MANUAL"),
             requested_networks=network.networks,
             security_groups=network.group_ids,

@@ -9,7 +9,7 @@ from minova.api.access import Access
 from minova.api.launch import Launched, Launcher
 from minova.api.lifecycle import Lifecycle
 from minova.api.schemas import servers as schemas
-from minova.api.validation import boolean
+from minova.api.validation import address, boolean
 from minova.api.views import links
 from minova.api.views import servers as views
 from minova.common.wsgi import Route
@@ -96,7 +96,7 @@ class Servers:
         values = {columns[key]: value for key, value in wanted.items()}
         for column in ("access_ip_v4", "access_ip_v6"):
             if column in values:
-                values[column] = values[column] or None
+                values[column] = address(values[column])
         if values:
             instances.update(self._db, instance.uuid, **values)
         instance = instances.get(self._db, instance.uuid)

@@ -231,3 +231,8 @@ def _zoned(value: str) -> bool:
 def boolean(value: Any) -> bool:
     """What the words of schemas.types.BOOLEAN mean."""
     return value is True or str(value).lower() in ("true", "1", "on", "yes", "y", "t")
+
+
+def address(value: str | None) -> str | None:
+    """An IP address in its shortest writing, as RFC 5952 has it; None for none or an empty one."""
+    return str(ipaddress.ip_address(value)) if value else None

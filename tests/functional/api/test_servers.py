@@ -140,7 +140,8 @@ def test_a_reader_looks_and_does_not_touch(nova, fleet) -> None:
 
 
 def test_names_and_descriptions_change(nova, fleet) -> None:
-    body = {"server": {"name": "renamed", "description": "new", "accessIPv6": "2001:db8::1"}}
+    long = "2001:0db8:0000:0000:0000:0000:0.0.0.1"
+    body = {"server": {"name": "renamed", "description": "new", "accessIPv6": long}}
     shown = nova.call("PUT", f"/servers/{fleet[0]}", body).json()["server"]
     assert (shown["name"], shown["description"]) == ("renamed", "new")
     assert shown["accessIPv6"] == "2001:db8::1" and "key_name" in shown
