@@ -80,7 +80,8 @@ class ComputeManager:
         text = self._driver.console_output(instance).decode("utf-8", "replace")
         if lines is None or lines < 0:
             return text
-        return "".join(text.splitlines(keepends=True)[-lines:]) if lines else ""
+        # As Nova counts: what follows the last line feed is a line, too.
+        return "\n".join(text.split("\n")[-lines:]) if lines else ""
 
     def console_base_url(self, ctxt: RequestContext, uuid: str, protocol: str) -> str:
         """Where clients reach this host's consoles of `protocol`, when there is a guest."""

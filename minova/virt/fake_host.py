@@ -36,6 +36,7 @@ class FakeGuest:
         """Run, from the start."""
         self.power_state = states.RUNNING
         self.say(f"{self.name} boots")
+        self.say("finds its disks")
         self.say("ready")
 
 

@@ -46,6 +46,8 @@ def test_the_documents_command_and_the_life_after_it(cloud: Cloud, names: Nova) 
     shown = nova_command(cloud, "show stack_testvm")
     assert all(word in shown for word in ("norprod_sec_grp", "my_key", "centos7", "m1.small"))
     assert "fake guest: ready" in nova_command(cloud, "console-log stack_testvm")
+    two = nova_command(cloud, "console-log --length 2 stack_testvm")
+    assert "ready" in two and "boots" not in two
     _with_a_volume(cloud, names)
     for command, status in (
         ("stop", "SHUTOFF"),
