@@ -195,16 +195,16 @@ class Builder:
                 self._networks.delete_port(port["id"])
 
     def _block_devices(
-        self, ctxt: RequestContext, instance: Instance, undo: Undo
+        self, ctxt: RequestContext, instance: Instance, undo: Undo, cancelled: threading.Event
     ) -> list[BlockDevice]:
         connected = []
         for device in instance.block_devices:
+            if device.is_volume:
                 if device.source_type != "volume" and device.volume_id:
                     seconds = cfg.CONF.compute.block_device_seconds
                     self._volumes.wait_until_made(device.volume_id, seconds, cancelled.is_set)
                     if cancelled.is_set():
                         raise Cancelled("The server was deleted while its volumes were made.")
-            if device.is_volume:
                 if device.attachment_id is not None:
                     undo.push(self._volumes.detach, device.attachment_id)
                 device = connect_volume(self._volumes, device, instance, self._host)

@@ -75,7 +75,6 @@ class ConductorManager:
     def fail(self, ctxt: RequestContext, work: Work, owner: str, outcome: dict[str, Any]) -> None:
         states.fail(self._db, work, owner, **outcome)
 
-    def save_vifs(self, ctxt: RequestContext, uuid: str, vifs: list[VIF]) -> None:
     def pass_on(
         self,
         ctxt: RequestContext,
@@ -91,6 +90,7 @@ class ConductorManager:
     def moving_from(self, ctxt: RequestContext, host: str) -> list[str]:
         return moves.leaving(self._db, host)
 
+    def save_vifs(self, ctxt: RequestContext, uuid: str, vifs: list[VIF]) -> None:
         instances.save_vifs(self._db, uuid, vifs)
 
     def save_device(self, ctxt: RequestContext, device: BlockDevice) -> None:

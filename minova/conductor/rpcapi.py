@@ -116,7 +116,6 @@ class ConductorAPI:
         """The action failed (see db.states.fail)."""
         self._call(ctxt, "fail", work=work, owner=owner, outcome=outcome)
 
-    def reschedule(
     def pass_on(
         self,
         ctxt: RequestContext,
@@ -147,6 +146,7 @@ class ConductorAPI:
         found: list[str] = self._call(ctxt, "moving_from", host=host)
         return found
 
+    def reschedule(
         self, ctxt: RequestContext, work: Work, owner: str, *, message: str, details: str
     ) -> None:
         """The build failed here and left nothing: try another host, or fail for good."""
