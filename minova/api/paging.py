@@ -27,8 +27,7 @@ def limit_of(req: falcon.Request) -> int:
         return most
     if not text.isdecimal() or len(text) > 10:
         raise errors.Invalid("limit param must be an integer of 0 or more.")
-    # Nova takes a limit of 0 for "as many as there may be".
-    return min(int(text) or most, most)
+    return min(int(text), most)
 
 
 def offset_of(req: falcon.Request) -> int:

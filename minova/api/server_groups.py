@@ -3,6 +3,7 @@
 from typing import Any
 
 import falcon
+from oslo_config import cfg
 
 from minova.api import paging
 from minova.api.access import Access
@@ -39,7 +40,8 @@ class ServerGroups:
         found = server_groups.find(
             self._db,
             project_id=project,
-            limit=paging.limit_of(req),
+            # In lists with an offset, 0 means as many as there may be.
+            limit=paging.limit_of(req) or cfg.CONF.api.max_limit,
             offset=paging.offset_of(req),
         )
         return {"server_groups": [_shown(req, group) for group in found]}

@@ -139,6 +139,11 @@ def test_a_reader_looks_and_does_not_touch(nova, fleet) -> None:
     nova.refused(403, "POST", f"/servers/{fleet[0]}/metadata", {"metadata": {}}, user="reader")
 
 
+def test_a_page_of_no_servers_is_empty(nova, fleet) -> None:
+    for path in ("/servers", "/servers/detail"):
+        assert nova.get(f"{path}?limit=0") == {"servers": []}
+
+
 def test_names_and_descriptions_change(nova, fleet) -> None:
     long = "2001:0db8:0000:0000:0000:0000:0.0.0.1"
     body = {"server": {"name": "renamed", "description": "new", "accessIPv6": long}}
