@@ -42,7 +42,6 @@ class View:
             {
                 "key_name": instance.key_name,
                 "config_drive": "True" if instance.config_drive else "",
-                "security_groups": [{"name": n} for n in instance.security_group_names],
                 "OS-EXT-AZ:availability_zone": _zone(instance),
                 "OS-EXT-STS:task_state": instance.task_state,
                 "OS-EXT-STS:vm_state": instance.vm_state,
@@ -52,6 +51,8 @@ class View:
                 "os-extended-volumes:volumes_attached": self._volumes(instance),
             }
         )
+        if instance.security_group_names:
+            shown["security_groups"] = [{"name": n} for n in instance.security_group_names]
         if self._attributes:
             shown.update(self._extended(instance))
         if self._version >= (2, 90):

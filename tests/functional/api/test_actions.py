@@ -71,6 +71,13 @@ def test_an_admin_resets_a_state(nova, server) -> None:
     assert nova.settled(server)["status"] == "ACTIVE"
 
 
+def test_a_server_without_security_groups_shows_none(nova, server) -> None:
+    assert nova.act(server, "removeSecurityGroup", {"name": "default"}).status_code == 202
+    assert "security_groups" not in nova.get(f"/servers/{server}")["server"]
+    assert nova.act(server, "addSecurityGroup", {"name": "default"}).status_code == 202
+    assert nova.get(f"/servers/{server}")["server"]["security_groups"] == [{"name": "default"}]
+
+
 def test_security_groups_come_and_go(nova, server) -> None:
     demo = nova.connections["demo"]
     group = demo.network.create_security_group(name="extra")
