@@ -11,7 +11,7 @@ import functools
 from typing import Any, TypeVar
 
 T = TypeVar("T")
-_TAG = "minova.type"
+TAG = "minova.type"
 _PLAIN = frozenset((str, int, float, bool))
 _records: dict[str, type] = {}
 _names: dict[type, str] = {}
@@ -40,15 +40,15 @@ def dump(value: Any) -> Any:
         return value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {name: dump(getattr(value, name)) for name in _fields_of(type(value))}
-        return {_TAG: _names.get(type(value)) or _name_of(type(value)), **fields}
+        return {TAG: _names.get(type(value)) or _name_of(type(value)), **fields}
     if isinstance(value, dict):
         plain = {key: dump(item) for key, item in value.items()}
         # A user's own dict may hold our tag; wrapped, it can never pose as a record.
-        return {_TAG: "dict", "items": plain} if _TAG in plain else plain
+        return {TAG: "dict", "items": plain} if TAG in plain else plain
     if isinstance(value, (list, tuple, set, frozenset)):
         return [dump(item) for item in value]
     if isinstance(value, dt.datetime):
-        return {_TAG: "datetime", "iso": value.isoformat()}
+        return {TAG: "datetime", "iso": value.isoformat()}
     return value
 
 
@@ -60,7 +60,7 @@ def load(value: Any) -> Any:
         return [load(item) for item in value]
     if not isinstance(value, dict):
         return value
-    tag = value.get(_TAG)
+    tag = value.get(TAG)
     if tag is None:
         return {key: load(item) for key, item in value.items()}
     if tag == "dict":

@@ -85,7 +85,9 @@ def whole(connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> list[Instan
 
 
 def _instance_of(row: sa.Row[Any], devices: list[BlockDevice], fault: Fault | None) -> Instance:
-    values = {k: v for k, v in row._mapping.items() if k not in _NOT_IN_RECORD}
+    values = dict(zip(row._fields, row, strict=True))
+    for name in _NOT_IN_RECORD:
+        del values[name]
     values["metadata"] = values.pop("metadata_", None) or values.get("metadata") or {}
     return Instance(**values, block_devices=devices, fault=fault)
 
@@ -101,9 +103,9 @@ def _devices_of(connection: sa.Connection, uuids: list[str]) -> dict[str, list[B
     found: dict[str, list[BlockDevice]] = {}
     if uuids:
         for row in connection.execute(_DEVICES, {"uuids": uuids}):
-            values = dict(row._mapping)
+            values = dict(zip(row._fields, row, strict=True))
             uuid = values.pop("instance_uuid")
-            values.pop("created_at")
+            del values["created_at"]
             found.setdefault(uuid, []).append(BlockDevice(**values))
     return found
 
@@ -120,14 +122,17 @@ def _faults_of(connection: sa.Connection, uuids: list[str]) -> dict[str, Fault]:
 @retried
 def update(db: Database, uuid: str, **values: Any) -> None:
     """Set columns that are not state (names, addresses, locks)."""
+    with db.transaction() as connection:
+        update_on(connection, uuid, **values)
+
+
+def update_on(connection: sa.Connection, uuid: str, **values: Any) -> None:
+    """`update` in the caller's transaction."""
     if "metadata" in values:
         values["metadata_"] = values.pop("metadata")
-    with db.transaction() as connection:
-        connection.execute(
-            _instances.update()
-            .where(_instances.c.uuid == uuid)
-            .values(updated_at=utcnow(), **values)
-        )
+    connection.execute(
+        _instances.update().where(_instances.c.uuid == uuid).values(updated_at=utcnow(), **values)
+    )
 
 
 @retried

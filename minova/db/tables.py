@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from minova.db.types import Json, UTCDateTime
+from minova.db.types import Json, SharedJson, UTCDateTime
 
 metadata = sa.MetaData()
 _Id = sa.BigInteger().with_variant(sa.Integer, "sqlite")
@@ -20,7 +20,7 @@ instances = sa.Table(
     sa.Column("power_state", sa.Integer, nullable=False, default=0),
     sa.Column("host", sa.String(255)),
     sa.Column("node", sa.String(255)),
-    sa.Column("flavor", Json, nullable=False),
+    sa.Column("flavor", SharedJson, nullable=False),
     sa.Column("flavor_id", sa.String(255), nullable=False),
     sa.Column("vcpus", sa.Integer, nullable=False),
     sa.Column("memory_mb", sa.Integer, nullable=False),

@@ -7,19 +7,27 @@ from minova.common import wsgi
 
 def of(req: falcon.Request, path: str) -> list[dict[str, str]]:
     """`self` and `bookmark` of `servers/ID`."""
-    base = _base(req)
-    prefix = req.context.prefix
-    project = prefix.partition("/")[2].partition("/")[2]
-    bookmark = f"{base}/{project}/{path}" if project else f"{base}/{path}"
+    own, bookmarked = _prefixes(req)
     return [
-        {"rel": "self", "href": f"{base}{prefix}/{path}"},
-        {"rel": "bookmark", "href": bookmark},
+        {"rel": "self", "href": own + path},
+        {"rel": "bookmark", "href": bookmarked + path},
     ]
 
 
 def bookmark(req: falcon.Request, path: str) -> list[dict[str, str]]:
     """`bookmark` alone, as flavors and images have in servers."""
-    return of(req, path)[1:]
+    return [{"rel": "bookmark", "href": _prefixes(req)[1] + path}]
+
+
+def _prefixes(req: falcon.Request) -> tuple[str, str]:
+    """What `self` and `bookmark` begin with; found out once for a long list."""
+    if "link_prefixes" not in req.context:
+        base, prefix = _base(req), req.context.prefix
+        project = prefix.partition("/")[2].partition("/")[2]
+        bookmarked = f"{base}/{project}/" if project else f"{base}/"
+        req.context.link_prefixes = (f"{base}{prefix}/", bookmarked)
+    prefixes: tuple[str, str] = req.context.link_prefixes
+    return prefixes
 
 
 def here(req: falcon.Request) -> str:
