@@ -6,7 +6,7 @@ from typing import Any
 import falcon
 from oslo_config import cfg
 
-from minova.api import errors, microversions, urls, versions
+from minova.api import console_auth_tokens, errors, microversions, urls, versions
 from minova.api.access import Access
 from minova.api.aggregates import Aggregates
 from minova.api.availability_zones import AvailabilityZones
@@ -89,6 +89,7 @@ def build(db: Database, authenticate: Authenticate | None = None) -> WSGIApp:
             after=check.watcher(cfg.CONF.api.response_validation, CALLS),
             extra_families=errors.FAMILIES,
             token_step=_token_step,
+            shown_path=console_auth_tokens.shown_path,
         )
     )
 

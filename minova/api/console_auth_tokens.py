@@ -1,5 +1,6 @@
 """What a console's token opens, for console proxies other than ours."""
 
+import re
 from typing import Any
 
 import falcon
@@ -13,6 +14,12 @@ _TOO_OLD = (
     "Before microversion 2.31 only RDP consoles could be looked up, and there are none any more. "
     "Use 2.31 or later."
 )
+_SECRET = re.compile(r"(?<=/os-console-auth-tokens/).*", re.DOTALL)
+
+
+def shown_path(path: str) -> str:
+    """`path` as logs and spans may have it: without a console's token."""
+    return _SECRET.sub("…", path)
 
 
 class ConsoleAuthTokens:

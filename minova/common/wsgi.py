@@ -83,6 +83,8 @@ class App:
     rewrite: Callable[[falcon.Request], None] | None = None
     # Which step of the launch the validation of a request's token is, if any.
     token_step: Callable[[dict[str, Any]], int | None] = lambda environ: None
+    # A request's path as spans may keep it: some have a secret in them.
+    shown_path: Callable[[str], str] = lambda path: path
     unauthorized_headers: Callable[[], dict[str, str]] = field(default=dict)
 
 
@@ -99,7 +101,7 @@ def build(app: App) -> auth.WSGIApp:
     # Named besides Exception, because falcon's own handler of it is the more special one.
     api.add_error_handler((falcon.HTTPError, Exception), _Renderer(app))
     wsgi: auth.WSGIApp = api
-    return _traced(app.name, auth.protect(wsgi, app.token_step) if app.auth else wsgi)
+    return _traced(app, auth.protect(wsgi, app.token_step) if app.auth else wsgi)
 
 
 def body_of(req: falcon.Request) -> Any:
@@ -141,17 +143,17 @@ def status_of(error: Exception, extra: Sequence[tuple[type[Exception], int]] = (
     return 500
 
 
-def _traced(service: str, wsgi: auth.WSGIApp) -> auth.WSGIApp:
-    """`wsgi` in a span of `service`, which thereby also times the token's validation."""
+def _traced(app: App, wsgi: auth.WSGIApp) -> auth.WSGIApp:
+    """`wsgi` in a span of the service, which thereby also times the token's validation."""
 
     def traced(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        token = context.set_service(service)
+        token = context.set_service(app.name)
         try:
             with tracing.span(
-                f"{environ['REQUEST_METHOD']} {environ.get('PATH_INFO') or '/'}",
+                f"{environ['REQUEST_METHOD']} {app.shown_path(environ.get('PATH_INFO') or '/')}",
                 kind=SpanKind.SERVER,
                 parent=tracing.extract({"traceparent": environ.get("HTTP_TRACEPARENT") or ""}),
-                code=service,
+                code=app.name,
                 transport="REST",
             ):
                 return wsgi(environ, start_response)
@@ -248,7 +250,7 @@ class _Renderer:
         status = status_of(error, self._app.extra_families)
         message = getattr(error, "message", None) or _falcon_message(error, req)
         if status == 500:
-            LOG.error("%s %s failed", req.method, req.path, exc_info=error)
+            LOG.error("%s %s failed", req.method, self._app.shown_path(req.path), exc_info=error)
             message = UNEXPECTED
         tracing.mark_failed(message)
         resp.status = status
