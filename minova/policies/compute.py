@@ -69,6 +69,8 @@ _RULES: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
         (_ACTION,),
     ),
     "os-admin-actions:reset_state": (_ADMIN, "Set a server's state", (_ACTION,)),
+    "os-admin-actions:inject_network_info": (_ADMIN, "Tell a guest of its network", (_ACTION,)),
+    "os-admin-actions:reset_network": (_ADMIN, "Reset a guest's network (gone)", (_ACTION,)),
     "os-console-output": (_MEMBER, "Read a server's console", (_ACTION,)),
     "os-security-groups:list": (
         _READER,

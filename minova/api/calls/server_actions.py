@@ -12,9 +12,12 @@ ACTIONS: dict[str, tuple[Answer, ...]] = {
     **dict.fromkeys(("os-getVNCConsole", "os-getSerialConsole"), (consoles.ACTION,)),
     # Asked for, refused: this cloud has none of them.
     **dict.fromkeys(("os-getSPICEConsole", "os-getRDPConsole"), ()),
+    "injectNetworkInfo": _ACCEPTED,
+    # Gone: 410.
+    "resetNetwork": (),
     "os-getConsoleOutput": (Answer(200, of("output", STRING)),),
 }
 
 CALLS = {
-    "POST /v2.1/servers/{server_id}/action": Call(actions=ACTIONS, errors=(409, 501)),
+    "POST /v2.1/servers/{server_id}/action": Call(actions=ACTIONS, errors=(409, 410, 501)),
 }

@@ -20,6 +20,8 @@ def _anything(key: str) -> Body:
 START = _anything("os-start")
 STOP = _anything("os-stop")
 UNLOCK = _anything("unlock")
+INJECT_NETWORK_INFO = _anything("injectNetworkInfo")
+RESET_NETWORK = _anything("resetNetwork")
 PAUSE = _anything("pause")
 UNPAUSE = _anything("unpause")
 SUSPEND = _anything("suspend")

@@ -40,8 +40,8 @@ def test_a_server_stops_starts_and_reboots(nova, server) -> None:
 def test_the_console_shows_what_the_guest_wrote(nova, server) -> None:
     whole = nova.act(server, "os-getConsoleOutput", {}).json()["output"]
     assert "ready" in whole
-    last = nova.act(server, "os-getConsoleOutput", {"length": 1}).json()["output"]
-    assert len(last.strip().splitlines()) == 1
+    last = nova.act(server, "os-getConsoleOutput", {"length": 2}).json()["output"]
+    assert len(last.split("\n")) == 2 and "ready" in last
     assert nova.act(server, "os-getConsoleOutput", {"length": "x"}).status_code == 400
 
 
@@ -69,6 +69,12 @@ def test_an_admin_resets_a_state(nova, server) -> None:
     assert nova.get(f"/servers/{server}")["server"]["status"] == "ERROR"
     assert nova.act(server, "reboot", {"type": "HARD"}).status_code == 202
     assert nova.settled(server)["status"] == "ACTIVE"
+
+
+def test_networks_are_injected_without_a_word_and_reset_no_more(nova, server) -> None:
+    assert nova.act(server, "injectNetworkInfo", user="admin").status_code == 202
+    assert nova.act(server, "injectNetworkInfo").status_code == 403
+    assert nova.act(server, "resetNetwork", user="admin").status_code == 410
 
 
 def test_a_server_without_security_groups_shows_none(nova, server) -> None:
