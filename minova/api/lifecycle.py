@@ -35,12 +35,16 @@ class Lifecycle:
         self._conductor = ConductorAPI()
 
     def delete(self, ctxt: RequestContext, instance: Instance) -> None:
-        """Delete a server from whatever state. Idempotent while it is being deleted."""
+        """Delete a server from whatever state. Idempotent while it is being deleted.
+
+        It is kept for a while where [compute] reclaim_instance_interval says so.
+        """
         for attempt in range(_DELETE_ATTEMPTS):
-            if instance.task_state == model_states.DELETING and not instance.locked:
+            action = _deletion_of(instance)
+            if action is None and not instance.locked:
                 return
             try:
-                self.begin(ctxt, instance, "delete")
+                self.begin(ctxt, instance, action or "delete")
                 return
             except errors.Conflict:
                 # A launch in flight changes the state all the time; look again.
@@ -106,3 +110,15 @@ class Lifecycle:
         if instance.host is None:
             raise errors.Conflict(f"Instance {instance.uuid} is not ready")
         return self._compute.console_base_url(ctxt, instance.host, instance.uuid, protocol)
+
+
+def _deletion_of(instance: Instance) -> str | None:
+    """What DELETE begins; None when it is under way, or done as far as it goes."""
+    if instance.task_state == model_states.DELETING:
+        return None
+    kept = cfg.CONF.compute.reclaim_instance_interval > 0
+    if not (kept and instance.launched_at and instance.host):
+        return "delete"
+    under_way = instance.task_state == model_states.SOFT_DELETING
+    done = instance.vm_state == model_states.SOFT_DELETED and instance.task_state is None
+    return None if under_way or done else "softDelete"

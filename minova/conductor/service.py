@@ -8,6 +8,7 @@ from minova.common import rpc
 from minova.common.service import Periodic, RpcService, Service
 from minova.conductor.launch import Launcher
 from minova.conductor.manager import ConductorManager
+from minova.conductor.reclaim import Reclaimer
 from minova.conductor.recover import Recovery
 from minova.conductor.rpcapi import TOPIC
 from minova.db import hosts
@@ -24,6 +25,7 @@ def services() -> list[Service]:
     launcher = Launcher(db, conf.host)
     manager = ConductorManager(db, launcher)
     incarnation = str(uuid.uuid4())
+    reclaimer = Reclaimer(db)
     return [
         RpcService(lambda: rpc.serve(BINARY, TOPIC, conf.host, [manager])),
         Periodic(BINARY, "conductor-leases", conf.conductor.lease_seconds / 3, launcher.renew),
@@ -31,6 +33,7 @@ def services() -> list[Service]:
             BINARY, "recovery", conf.conductor.recovery_interval, Recovery(db, launcher).sweep
         ),
         Periodic(BINARY, "unconfirmed", _UNCONFIRMED_SECONDS, launcher.confirm_overdue),
+        Periodic(BINARY, "reclaim", reclaimer.interval, reclaimer.sweep, delay=True),
         Periodic(
             BINARY,
             "conductor-report",

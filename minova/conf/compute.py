@@ -57,6 +57,13 @@ OPTIONS = {
             help="Seconds between two comparisons of the DB's power states with the hypervisor's.",
         ),
         cfg.IntOpt(
+            "reclaim_instance_interval",
+            default=0,
+            min=0,
+            help="Seconds for which a deleted server is kept, stopped, and can be restored. "
+            "0 deletes at once.",
+        ),
+        cfg.IntOpt(
             "image_cache_interval",
             default=2400,
             min=0,

@@ -31,7 +31,7 @@ def start(connection: sa.Connection, ctxt: RequestContext, uuid: str, action: st
 
 
 # Our rows of states.ACTIONS whose name differs from the action clients list.
-_NAMES = {"reboot_hard": "reboot", "forceDelete": "forceDelete"}
+_NAMES = {"reboot_hard": "reboot", "forceDelete": "delete", "softDelete": "delete"}
 
 
 def finish(connection: sa.Connection, action_id: int | None, message: str | None) -> None:

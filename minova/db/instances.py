@@ -3,6 +3,7 @@
 Changes of state go through `db.states`, never through here.
 """
 
+import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
@@ -71,6 +72,19 @@ def of_host(db: Database, host: str) -> list[Instance]:
             _instances.select().where(_instances.c.host == host, _instances.c.deleted_at.is_(None))
         ).all()
         return whole(connection, rows)
+
+
+def soft_deleted_before(db: Database, moment: dt.datetime) -> list[str]:
+    """The idle instances that were deleted before `moment` and are kept; longest ago first."""
+    kept = _instances.c.soft_deleted_at
+    query = sa.select(_instances.c.uuid).where(
+        _instances.c.vm_state == states.SOFT_DELETED,
+        _instances.c.task_state.is_(None),
+        _instances.c.deleted_at.is_(None),
+        kept < moment,
+    )
+    with db.reading() as connection:
+        return list(connection.execute(query.order_by(kept)).scalars())
 
 
 def whole(connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> list[Instance]:

@@ -1,11 +1,14 @@
 """The moment a launch becomes true: quota, instances, actions and work in one transaction."""
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from minova.common import errors
 from minova.common.context import RequestContext
 from minova.db import actions, instances, quotas, server_groups, tables, work
 from minova.db.engine import Database, retried
+from minova.model import states
 from minova.model.instance import Instance
 from minova.model.work import Work
 
@@ -69,16 +72,21 @@ def _join(connection: sa.Connection, group: str, wanted: list[Instance]) -> None
     )
 
 
-def _allowed(connection: sa.Connection, wanted: list[Instance], minimum: int) -> int:
-    """How many the project and its user may have; errors.QuotaExceeded if less than `minimum`."""
+def _allowed(
+    connection: sa.Connection, wanted: list[Instance], minimum: int, but: str | None = None
+) -> int:
+    """How many the project and its user may have; errors.QuotaExceeded if less than `minimum`.
+
+    `but` is an instance that does not count among the others.
+    """
     project, user = wanted[0].project_id, wanted[0].user_id
     quotas.lock_project(connection, project)
     limits, own = quotas.limits_of_both(connection, project, user)
-    used = usage(connection, project)
+    used = usage(connection, project, but=but)
     count = _within(wanted, minimum, limits, used)
     if own == limits:
         return count
-    return _within(wanted[:count], minimum, own, usage(connection, project, user))
+    return _within(wanted[:count], minimum, own, usage(connection, project, user, but))
 
 
 def _within(
@@ -101,16 +109,35 @@ def _within(
     )
 
 
-def usage(connection: sa.Connection, project_id: str, user_id: str | None = None) -> dict[str, int]:
-    """What the living instances of a project, or of one user in it, use.
+def readmit(connection: sa.Connection, instance: Instance) -> dict[str, Any]:
+    """For states.begin: a server that comes back has to be within the quota again.
 
-    instances, cores, ram (MiB).
+    Raises errors.QuotaExceeded.
     """
+    _allowed(connection, [instance], 1, but=instance.uuid)
+    return {}
+
+
+def usage(
+    connection: sa.Connection, project_id: str, user_id: str | None = None, but: str | None = None
+) -> dict[str, int]:
+    """What the living instances of a project, or of one user in it, use; without instance `but`.
+
+    instances, cores, ram (MiB). A server that was deleted and is kept for a while
+    counts again from when it is being restored.
+    """
+    state, task = _instances.c.vm_state, _instances.c.task_state
     query = sa.select(
         sa.func.count(_instances.c.id),
         sa.func.coalesce(sa.func.sum(_instances.c.vcpus), 0),
         sa.func.coalesce(sa.func.sum(_instances.c.memory_mb), 0),
-    ).where(_instances.c.project_id == project_id, _instances.c.deleted_at.is_(None))
+    ).where(
+        _instances.c.project_id == project_id,
+        _instances.c.deleted_at.is_(None),
+        sa.or_(state != states.SOFT_DELETED, task == states.RESTORING),
+    )
+    if but is not None:
+        query = query.where(_instances.c.uuid != but)
     if user_id is not None:
         query = query.where(_instances.c.user_id == user_id)
     row = connection.execute(query).one()

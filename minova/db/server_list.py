@@ -200,8 +200,20 @@ def _conditions(filters: Filters) -> list[sa.ColumnElement[bool]]:
             found.append(changed >= bound if later else changed <= bound)
     if not filters.living_too:
         gone = _table.c.deleted_at
-        found.append(gone.is_not(None) if filters.deleted else gone.is_(None))
+        kept = _table.c.vm_state == states.SOFT_DELETED
+        if filters.deleted:
+            found.append(sa.or_(gone.is_not(None), kept))
+        else:
+            found.append(gone.is_(None))
+            if not _asks_for_kept(filters):
+                found.append(~kept)
     return found
+
+
+def _asks_for_kept(filters: Filters) -> bool:
+    """Whether servers that were deleted, and are kept for a while, are asked for by name."""
+    states_asked = [status.vm_state for status in filters.statuses or []]
+    return states.SOFT_DELETED in (*states_asked, *filters.equal.get("vm_state", []))
 
 
 def _matches(pattern: str) -> sa.ColumnElement[bool]:

@@ -62,7 +62,7 @@ def begin(
                 "same time. Try again."
             )
         more = within(connection, instance) if within is not None else {}
-        if row.success == states.DELETED:
+        if row.success in (states.DELETED, states.SOFT_DELETED):
             more["unfinished_images"] = work.unfinished_images(connection, uuid)
             _end_others(connection, uuid)
         host = None if stage else more.pop("host", instance.host)
@@ -277,16 +277,17 @@ def _add_fault(connection: sa.Connection, uuid: str, code: int, message: str, de
 
 
 @retried
-def reset(db: Database, uuid: str, vm_state: str) -> None:
+def reset(db: Database, ctxt: RequestContext, uuid: str, vm_state: str) -> None:
     """An admin's os-resetState: `active` or `error`, idle; nothing in flight survives."""
     with db.transaction() as connection:
         connection.execute(
             _instances.update()
             .where(_instances.c.uuid == uuid)
-            .values(vm_state=vm_state, task_state=None, updated_at=utcnow())
+            .values(vm_state=vm_state, task_state=None, soft_deleted_at=None, updated_at=utcnow())
         )
-        work.end_all(connection, uuid)
-        moves.abandoned(connection, uuid)
+        for action_id in work.end_all(connection, uuid):
+            actions.finish(connection, action_id, "An administrator reset the server's state.")
+        actions.finish(connection, actions.start(connection, ctxt, uuid, "resetState"), None)
 
 
 @retried

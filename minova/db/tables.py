@@ -56,6 +56,8 @@ instances = sa.Table(
     sa.Column("launched_at", UTCDateTime),
     sa.Column("terminated_at", UTCDateTime),
     sa.Column("deleted_at", UTCDateTime),
+    sa.Column("soft_deleted_at", UTCDateTime),
+    sa.Column("password", sa.Text),
     sa.Index("ix_instances_project", "project_id", "deleted_at", "created_at"),
     sa.Index("ix_instances_host", "host", "deleted_at"),
     sa.Index("ix_instances_deleted", "deleted_at", "created_at"),

@@ -171,7 +171,8 @@ class Instance:
 
     `security_groups` are the ids that its ports get (none: the network
     service's default), `security_group_names` what they are called.
-    `locked_by` is `owner` or `admin`.
+    `locked_by` is `owner` or `admin`. `password` is what the guest posted: the
+    administrator's, encrypted with the user's key pair.
     """
 
     uuid: str
@@ -187,6 +188,7 @@ class Instance:
     launched_at: dt.datetime | None = None
     terminated_at: dt.datetime | None = None
     deleted_at: dt.datetime | None = None
+    soft_deleted_at: dt.datetime | None = None
     id: int = 0
     host: str | None = None
     node: str | None = None
@@ -210,6 +212,7 @@ class Instance:
     locked: bool = False
     locked_by: str | None = None
     locked_reason: str | None = None
+    password: str | None = None
     progress: int = 0
     disk_config: str = "MANUAL"
     requested_networks: list[RequestedNetwork] | None = None

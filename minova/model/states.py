@@ -48,6 +48,8 @@ NETWORKING = "networking"
 BLOCK_DEVICE_MAPPING = "block_device_mapping"
 SPAWNING = "spawning"
 DELETING = "deleting"
+SOFT_DELETING = "soft-deleting"
+RESTORING = "restoring"
 BUILD_TASKS = (SCHEDULING, None, NETWORKING, BLOCK_DEVICE_MAPPING, SPAWNING)
 
 # power_state: what the hypervisor says.
@@ -132,11 +134,11 @@ ACTIONS: dict[str, Action] = {
             launched=False,
         ),
         Action("delete", ANY, ANY, (DELETING,), success=DELETED, failure=ERROR, launched=False),
-        Action("softDelete", ANY, ANY, ("soft-deleting",), success=SOFT_DELETED, failure=ERROR),
+        Action("softDelete", ANY, ANY, (SOFT_DELETING,), success=SOFT_DELETED, failure=ERROR),
         Action(
             "forceDelete", ANY, ANY, (DELETING,), success=DELETED, failure=ERROR, launched=False
         ),
-        Action("restore", _in(SOFT_DELETED), tasks=("restoring",), success=ACTIVE, failure=ERROR),
+        Action("restore", _in(SOFT_DELETED), tasks=(RESTORING,), success=ACTIVE, failure=ERROR),
         Action("stop", _in(ACTIVE, ERROR), tasks=("powering-off",), success=STOPPED, hosted=True),
         Action("start", _in(STOPPED), tasks=("powering-on",), success=ACTIVE, hosted=True),
         Action(

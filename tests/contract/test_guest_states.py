@@ -20,7 +20,6 @@ from minova.virt.driver import Lifecycle, LifecycleEvent
 from minova.virt.fake import FakeDriver, FakeHost
 from tests.configuration import configure
 from tests.contract.test_database import LEASE, a_host, an_instance, ctxt
-from tests.unit.virt import nouns
 
 __all__ = ["ctxt"]
 WAIT = 10.0
@@ -199,11 +198,3 @@ def test_a_guest_that_cannot_be_started_again_is_stopped(bench: Bench) -> None:
     bench.driver.faults["power_on"] = errors.Unavailable("no")
     bench.reconciler.at_start()
     assert bench.state == (s.STOPPED, s.SHUTDOWN)
-
-
-def test_a_guest_of_another_host_is_removed(bench: Bench) -> None:
-    image = nouns.image_of(b"x")
-    other = nouns.instance_of(image)
-    bench.driver.make_disks(other, None)
-    bench.reconciler.sweep()
-    assert bench.driver.leftovers([]) == [bench.instance.uuid]

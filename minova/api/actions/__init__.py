@@ -1,6 +1,15 @@
 """What POST /servers/{server_id}/action can do: one table, made of each topic's own."""
 
-from minova.api.actions import admin, console, images, locking, power, security_groups, sleep
+from minova.api.actions import (
+    admin,
+    console,
+    deferred,
+    images,
+    locking,
+    power,
+    security_groups,
+    sleep,
+)
 from minova.api.actions.row import Action, Call, Tools
 
 __all__ = ["ACTIONS", "LATER", "Action", "Call", "Tools"]
@@ -11,6 +20,7 @@ ACTIONS: dict[str, Action] = {
     **sleep.ACTIONS,
     **locking.ACTIONS,
     **admin.ACTIONS,
+    **deferred.ACTIONS,
     **console.ACTIONS,
     **security_groups.ACTIONS,
 }

@@ -10,7 +10,7 @@ _STATES = {"active": model_states.ACTIVE, "error": model_states.ERROR}
 
 
 def _reset_state(tools: Tools, call: Call) -> None:
-    states.reset(tools.db, call.instance.uuid, _STATES[call.value["state"]])
+    states.reset(tools.db, call.ctxt, call.instance.uuid, _STATES[call.value["state"]])
 
 
 def _inject_network_info(tools: Tools, call: Call) -> None:

@@ -8,6 +8,8 @@ _ACCEPTED = (Answer(202),)
 
 ACTIONS: dict[str, tuple[Answer, ...]] = {
     **dict.fromkeys(("os-start", "os-stop", "reboot", "lock", "unlock"), _ACCEPTED),
+    **dict.fromkeys(("pause", "unpause", "suspend", "resume"), _ACCEPTED),
+    **dict.fromkeys(("restore", "forceDelete"), _ACCEPTED),
     **dict.fromkeys(("os-resetState", "addSecurityGroup", "removeSecurityGroup"), _ACCEPTED),
     **dict.fromkeys(("os-getVNCConsole", "os-getSerialConsole"), (consoles.ACTION,)),
     # Asked for, refused: this cloud has none of them.

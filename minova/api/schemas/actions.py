@@ -26,6 +26,8 @@ PAUSE = _anything("pause")
 UNPAUSE = _anything("unpause")
 SUSPEND = _anything("suspend")
 RESUME = _anything("resume")
+RESTORE = _anything("restore")
+FORCE_DELETE = _anything("forceDelete")
 LOCK = Body(
     None,
     Field("lock", types.NOTHING, until=(2, 72), required=True),

@@ -9,7 +9,8 @@ from minova.common import errors
 from minova.common.context import RequestContext
 from minova.compute.actions import ACTIONS
 from minova.compute.actions.host import Host, Unchanged
-from minova.model.instance import utcnow
+from minova.model import states
+from minova.model.instance import Instance, utcnow
 from minova.model.work import Work
 
 LOG = logging.getLogger(__name__)
@@ -20,6 +21,7 @@ _EVENT_NAMES = {
     "createImage": "snapshot",
     "createBackup": "backup",
     "shelveOffload": "shelve_offload",
+    "softDelete": "soft_delete",
 }
 
 
@@ -38,6 +40,9 @@ class Runner:
             if act is None:
                 raise errors.NotSupported(feature=f"The action {work.action}")
             instance = self._conductor.instance_get(ctxt, work.instance_uuid)
+            if _is_over(work, instance):
+                LOG.info("instance %s: its %s was ended before", instance.uuid, work.action)
+                return
             outcome = act(self._host, ctxt, instance, work)
         except Exception as error:
             self._failed(ctxt, work, started, error)
@@ -84,3 +89,9 @@ class Runner:
             "host": self._host.name,
             "details": details,
         }
+
+
+def _is_over(work: Work, instance: Instance) -> bool:
+    """Whether a delete, or an administrator, has ended the action while it waited for its turn."""
+    tasks = states.ACTIONS[work.action].tasks
+    return bool(tasks) and instance.task_state not in tasks
