@@ -146,5 +146,7 @@ def test_quotas_and_limits_lose_what_went_elsewhere(nova) -> None:
 def test_extensions_are_listed_for_clients_that_ask(nova) -> None:
     aliases = [entry["alias"] for entry in nova.get("/extensions")["extensions"]]
     assert "os-keypairs" in aliases
+    # Tempest asks for these two.
+    assert {"os-hosts", "os-consoles"} <= set(aliases)
     assert nova.get("/extensions/os-keypairs")["extension"]["alias"] == "os-keypairs"
     nova.refused(404, "GET", "/extensions/nope")
