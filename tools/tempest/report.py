@@ -55,13 +55,13 @@ def lines(path: Path) -> list[str]:
 
 
 def read(path: Path) -> dict[str, Result]:
-    """The last outcome of every test of a subunit v2 stream."""
+    """The last outcome of every test of a subunit v2 stream, by its name without tags."""
     found: dict[str, Result] = {}
 
     def note(test: testtools.testresult.real._StreamToTestRecord | dict) -> None:
         texts = {name: detail.as_text() for name, detail in test["details"].items()}
         begun, ended = test["timestamps"]
-        found[test["id"]] = Result(
+        found[test["id"].partition("[")[0]] = Result(
             _OUTCOMES.get(test["status"], FAILED),
             texts.get("reason") or texts.get("traceback") or "\n".join(texts.values()),
             (ended - begun).total_seconds() if begun and ended else 0.0,
@@ -80,7 +80,7 @@ def result_of(test: str, seen: dict[str, Result]) -> Result:
     """The test's own result, or that of its class's set-up."""
     if test in seen:
         return seen[test]
-    of_class = test.partition("[")[0].rpartition(".")[0]
+    of_class = test.rpartition(".")[0]
     for other, result in seen.items():
         match = _CLASS.fullmatch(other)
         if match and match[1] == of_class and result.outcome != PASSED:
@@ -99,7 +99,7 @@ def write_junit(path: Path, results: dict[str, Result]) -> None:
         time=f"{sum(result.seconds for result in results.values()):.3f}",
     )
     for test, result in sorted(results.items()):
-        of_class, _, name = test.partition("[")[0].rpartition(".")
+        of_class, _, name = test.rpartition(".")
         case = ElementTree.SubElement(
             suite, "testcase", classname=of_class, name=name, time=f"{result.seconds:.3f}"
         )
