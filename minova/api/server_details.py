@@ -27,14 +27,14 @@ class ServerDetails:
     def ips(self, req: falcon.Request, resp: falcon.Response, server_id: str) -> dict[str, Any]:
         """GET /servers/{server_id}/ips"""
         instance = self._access.server(req, server_id, "ips:index")
-        return {"addresses": _plain(views.addresses(instance))}
+        return {"addresses": views.short_addresses(instance)}
 
     def ips_of(
         self, req: falcon.Request, resp: falcon.Response, server_id: str, label: str
     ) -> dict[str, Any]:
         """GET /servers/{server_id}/ips/{label}"""
         instance = self._access.server(req, server_id, "ips:show")
-        found = _plain(views.addresses(instance))
+        found = views.short_addresses(instance)
         if label not in found:
             raise errors.NotFound("Instance is not a member of specified network")
         return {label: found[label]}
@@ -46,10 +46,3 @@ class ServerDetails:
         """GET /servers/{server_id}/topology: guests have no NUMA nodes of their own here"""
         self._access.server(req, server_id, "compute:server:topology:index")
         return {"nodes": [], "pagesize_kb": None}
-
-
-def _plain(found: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
-    return {
-        network: [{"version": entry["version"], "addr": entry["addr"]} for entry in entries]
-        for network, entries in found.items()
-    }

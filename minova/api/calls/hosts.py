@@ -77,7 +77,8 @@ _STATISTICS = Shape(
     *(has(name, COUNT) for name in COUNTERS),
     *(has(name, NUMBER) for name in (*_FREE, "disk_available_least")),
 )
-_OLD_LIST = of("hypervisors", every(Shape(*_BRIEF, may("servers", every(_GUEST)))))
+_FOUND = of("hypervisors", every(Shape(*_BRIEF)))
+_FOUND_SERVERS = of("hypervisors", every(Shape(*_BRIEF, may("servers", every(_GUEST)))))
 _LIST = Query(
     *paged((2, 33)),
     Field("hypervisor_hostname_pattern", TEXT, (2, 53)),
@@ -114,8 +115,8 @@ CALLS = {
     f"GET {_PATH}/{{hypervisor_id}}/uptime": Call(
         Answer(200, of("hypervisor", Shape(*_BRIEF, has("uptime", STRING)))), errors=(501,)
     ),
-    f"GET {_PATH}/{{hypervisor_id}}/search": Call(Answer(200, _OLD_LIST)),
-    f"GET {_PATH}/{{hypervisor_id}}/servers": Call(Answer(200, _OLD_LIST)),
+    f"GET {_PATH}/{{hypervisor_id}}/search": Call(Answer(200, _FOUND)),
+    f"GET {_PATH}/{{hypervisor_id}}/servers": Call(Answer(200, _FOUND_SERVERS)),
     "GET /v2.1/os-availability-zone": Call(
         Answer(
             200, of("availabilityZoneInfo", every(Shape(*_ZONE, has("hosts", {"type": "null"}))))

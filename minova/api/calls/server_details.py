@@ -89,7 +89,7 @@ CALLS = {
     f"GET {_SERVER}/ips": Call(Answer(200, of("addresses", _ADDRESSES))),
     f"GET {_SERVER}/ips/{{label}}": Call(Answer(200, {**_ADDRESSES, "maxProperties": 1})),
     f"GET {_SERVER}/topology": Call(
-        Answer(200, Shape(has("nodes", every(_NODE)), may("pagesize_kb", maybe(COUNT)))),
+        Answer(200, Shape(has("nodes", every(_NODE)), has("pagesize_kb", maybe(COUNT)))),
         query=Query(strict=(2, 78)),
     ),
     f"GET {_SERVER}/metadata": Call(Answer(200, _METADATA)),

@@ -48,9 +48,10 @@ _FAULT = Shape(
 )
 _VOLUME = Shape(has("id", UUID), has("delete_on_termination", FLAG, (2, 3)))
 _GROUP = of("name", STRING)
+# Where a server is not shown whole, its addresses are not, either.
+_SHORT_ADDRESS = Shape(has("version", {"enum": [4, 6]}), has("addr", _IP))
 BRIEF = (has("id", UUID), has("name", STRING), has("links", LINKS))
-# What PUT answers before 2.75; GET has FULL besides.
-PLAIN = (
+_COMMON = (
     *BRIEF,
     has("status", {"enum": _STATUSES}),
     has("tenant_id", STRING),
@@ -61,7 +62,6 @@ PLAIN = (
     has("flavor", IN_SERVER),
     has("created", STAMP),
     has("updated", STAMP),
-    has("addresses", by_name(every(_ADDRESS))),
     has("accessIPv4", _IP),
     has("accessIPv6", _IP),
     has("OS-DCF:diskConfig", _DISK_CONFIG),
@@ -75,6 +75,8 @@ PLAIN = (
     has("pinned_availability_zone", maybe(STRING), (2, 96)),
     has("scheduler_hints", {"type": "object"}, (2, 100)),
 )
+# What PUT answers before 2.75.
+PLAIN = (*_COMMON, has("addresses", by_name(every(_SHORT_ADDRESS))))
 _GROUPS = has("server_groups", every(UUID), (2, 71))
 _EXTENDED = (
     *(may(f"OS-EXT-SRV-ATTR:{name}", maybe(STRING)) for name in ("host", "hypervisor_hostname")),
@@ -89,7 +91,8 @@ _EXTENDED = (
     may("host_status", {"enum": ["UP", "DOWN", "MAINTENANCE", "UNKNOWN", ""]}, (2, 16)),
 )
 FULL = (
-    *PLAIN,
+    *_COMMON,
+    has("addresses", by_name(every(_ADDRESS))),
     has("key_name", maybe(STRING)),
     has("config_drive", {"enum": ["True", ""]}),
     may("security_groups", every(_GROUP)),

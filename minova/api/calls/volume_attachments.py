@@ -16,7 +16,7 @@ _PLAIN = (
 _SHOWN = Shape(
     *_PLAIN,
     has("id", UUID, until=(2, 88)),
-    has("attachment_id", maybe(UUID), (2, 89)),
+    has("attachment_id", UUID, (2, 89)),
     has("bdm_uuid", UUID, (2, 89)),
 )
 _PATH = "/v2.1/servers/{server_id}/os-volume_attachments"

@@ -11,7 +11,7 @@ from minova.api.microversions import Version
 from minova.api.views import flavors, links, times
 from minova.db import hosts, server_groups
 from minova.db.engine import Database
-from minova.model.instance import Instance
+from minova.model.instance import VIF, Instance
 
 _PROGRESS = ("ACTIVE", "BUILD", "DELETED", "REBUILD", "RESIZE", "VERIFY_RESIZE", "MIGRATING")
 Shown = dict[str, Any]
@@ -37,7 +37,8 @@ class View:
 
     def full(self, instance: Instance, *, groups: bool) -> Shown:
         """A server in GET /servers/ID, or with `groups` False in GET /servers/detail."""
-        shown = self.plain(instance, groups=groups)
+        shown = self._common(instance, groups=groups)
+        shown["addresses"] = addresses(instance)
         shown.update(
             {
                 "key_name": instance.key_name,
@@ -61,8 +62,11 @@ class View:
             shown["host_status"] = self._statuses.get(instance.host, "") if instance.host else ""
         return shown
 
-    def plain(self, instance: Instance, *, groups: bool = True) -> Shown:
-        """What PUT /servers/ID answers before 2.75."""
+    def plain(self, instance: Instance) -> Shown:
+        """What PUT /servers/ID answers before 2.75: less of it, and of its addresses."""
+        return {**self._common(instance, groups=True), "addresses": short_addresses(instance)}
+
+    def _common(self, instance: Instance, *, groups: bool) -> Shown:
         version = self._version
         status = instance.status
         shown: Shown = {
@@ -76,7 +80,6 @@ class View:
             "flavor": flavors.in_server(self._req, instance.flavor, specs=self._specs),
             "created": times.stamp(instance.created_at),
             "updated": times.stamp(instance.updated_at or instance.created_at),
-            "addresses": addresses(instance),
             "accessIPv4": instance.access_ip_v4 or "",
             "accessIPv6": instance.access_ip_v6 or "",
             "OS-DCF:diskConfig": instance.disk_config,
@@ -171,15 +174,26 @@ def addresses(instance: Instance) -> dict[str, list[Shown]]:
     for vif in instance.vifs:
         entries = found.setdefault(vif.network_name, [])
         for fixed in vif.fixed_ips:
-            entries.append(
-                {
-                    "version": fixed.ip_version,
-                    "addr": fixed.address,
-                    "OS-EXT-IPS:type": "fixed",
-                    "OS-EXT-IPS-MAC:mac_addr": vif.mac_address,
-                }
-            )
+            entries.append(_address(vif, fixed.ip_version, fixed.address, "fixed"))
+            entries += (_address(vif, 4, other, "floating") for other in fixed.floating_ips)
     return found
+
+
+def _address(vif: VIF, version: int, address: str, kind: str) -> Shown:
+    return {
+        "version": version,
+        "addr": address,
+        "OS-EXT-IPS:type": kind,
+        "OS-EXT-IPS-MAC:mac_addr": vif.mac_address,
+    }
+
+
+def short_addresses(instance: Instance) -> dict[str, list[Shown]]:
+    """As `addresses`, with no more than version and address."""
+    return {
+        network: [{"version": entry["version"], "addr": entry["addr"]} for entry in entries]
+        for network, entries in addresses(instance).items()
+    }
 
 
 def host_id(project_id: str, host: str | None) -> str:
