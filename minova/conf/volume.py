@@ -44,10 +44,13 @@ OPTIONS = {
         cfg.IntOpt("max_volume_size_gb", default=1024, min=1, help="Largest volume, GiB."),
         cfg.IntOpt("quota_volumes", default=10, min=-1, help="Volumes of a project; -1: no limit."),
         cfg.IntOpt(
+            "quota_snapshots", default=10, min=-1, help="Snapshots of a project; -1: no limit."
+        ),
+        cfg.IntOpt(
             "quota_gigabytes",
             default=1000,
             min=-1,
-            help="GiB of a project's volumes; -1: no limit.",
+            help="GiB of a project's volumes and snapshots; -1: no limit.",
         ),
     ]
 }

@@ -24,6 +24,7 @@ _FOR_SERVICES = f"{_ADMIN_OR_SERVICE} or service_roles:service"
 _VOLUME = "/volumes/{volume_id}"
 _ACTION = f"POST {_VOLUME}/action"
 _METADATA = f"{_VOLUME}/metadata"
+_SNAPSHOT = "/snapshots/{snapshot_id}"
 _ATTACHMENT = "/attachments/{attachment_id}"
 _QUOTA = "/os-quota-sets/{project_id}"
 
@@ -53,6 +54,40 @@ _RULES: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
         _MEMBER,
         "Delete a volume's metadata",
         (f"DELETE {_METADATA}/{{key}}",),
+    ),
+    "volume:create_snapshot": (_MEMBER, "Snapshot a volume", ("POST /snapshots",)),
+    "volume:get_snapshot": (_READER, "Show a snapshot", (f"GET {_SNAPSHOT}",)),
+    "volume:get_all_snapshots": (
+        _READER,
+        "List snapshots",
+        ("GET /snapshots", "GET /snapshots/detail"),
+    ),
+    "volume:update_snapshot": (_MEMBER, "Rename a snapshot", (f"PUT {_SNAPSHOT}",)),
+    "volume:delete_snapshot": (_MEMBER, "Delete a snapshot", (f"DELETE {_SNAPSHOT}",)),
+    "volume:get_snapshot_metadata": (
+        _READER,
+        "Read a snapshot's metadata",
+        (f"GET {_SNAPSHOT}/metadata", f"GET {_SNAPSHOT}/metadata/{{key}}"),
+    ),
+    "volume:update_snapshot_metadata": (
+        _MEMBER,
+        "Change a snapshot's metadata",
+        (f"POST {_SNAPSHOT}/metadata", f"PUT {_SNAPSHOT}/metadata"),
+    ),
+    "volume:delete_snapshot_metadata": (
+        _MEMBER,
+        "Delete a snapshot's metadata",
+        (f"DELETE {_SNAPSHOT}/metadata/{{key}}",),
+    ),
+    "volume_extension:snapshot_admin_actions:reset_status": (
+        _ADMIN,
+        "Set a snapshot's status",
+        (f"POST {_SNAPSHOT}/action",),
+    ),
+    "volume_extension:snapshot_admin_actions:force_delete": (
+        _ADMIN,
+        "Delete a snapshot in any status",
+        (f"POST {_SNAPSHOT}/action",),
     ),
     "volume_extension:volume_host_attribute": (
         _ADMIN,

@@ -111,7 +111,11 @@ def test_racing_creations_never_exceed_the_quota(db: Database) -> None:
     project, limits = uuid.uuid4().hex, {"volumes": 3, "gigabytes": 100}
     found = outcomes(10, lambda _: volumes.create(db, a_volume(project), limits))
     assert found == ["QuotaExceeded"] * 7 + ["done"] * 3
-    assert quotas.used(db, project) == {"volumes": 3, "gigabytes": 3}
+    assert quotas.used(db, project) == {
+        "volumes": 3,
+        "snapshots": 0,
+        "gigabytes": 3,
+    }
 
 
 def test_racing_extensions_count_against_the_quota(db: Database) -> None:

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from minova.common import errors
+from minova.companions.volume import live_copy
 from minova.companions.volume.records import Volume
 from minova.companions.volume.store import Store
 
@@ -88,8 +89,8 @@ class Exports:
                 raise errors.Unavailable(
                     f"The export of volume {volume_id} does not end; it stays attached."
                 )
-            self._socket(volume_id).unlink(missing_ok=True)
-            self._pidfile(volume_id).unlink(missing_ok=True)
+            for path in (self._socket, self._monitor, self._pidfile):
+                path(volume_id).unlink(missing_ok=True)
 
     def forget(self, volume_id: str) -> None:
         """The volume is gone: nobody will ask about its export again."""
@@ -98,6 +99,14 @@ class Exports:
     def running(self, volume_id: str) -> bool:
         """Whether the volume is served now."""
         return self._pid(volume_id) is not None
+
+    def copy_now(self, volume: Volume, target: Path) -> None:
+        """Copy an exported volume as it is at this moment to `target`, which its guest writes on.
+
+        `target` exists, and becomes a file of the volume's format. The daemon
+        keeps what the guest overwrites meanwhile. errors.Unavailable if it cannot.
+        """
+        live_copy.copy(self._monitor(volume.id), target, volume)
 
     def connection_info(self, volume: Volume, mode: str) -> dict[str, Any]:
         """What the host's side needs to reach the export."""
@@ -120,6 +129,9 @@ class Exports:
             DAEMON,
             "--daemonize",
             *("--pidfile", str(self._pidfile(volume.id))),
+            "--chardev",
+            f"socket,id=monitor,server=on,wait=off,path={_escaped(self._monitor(volume.id))}",
+            *("--monitor", "chardev=monitor"),
             "--blockdev",
             f"driver=file,node-name=file,discard=unmap,read-only={read_only},"
             f"filename={_escaped(self._store.path(volume.id))}",
@@ -163,6 +175,9 @@ class Exports:
         # A pid may be somebody else's by now; an empty command line is a dead one's.
         ours = DAEMON.encode() in command and f"name=volume-{volume_id},".encode() in command
         return pid if ours else None
+
+    def _monitor(self, volume_id: str) -> Path:
+        return self._path / f"{volume_id}.qmp"
 
     def _socket(self, volume_id: str) -> Path:
         return self._path / f"{volume_id}.sock"

@@ -28,8 +28,28 @@ class Volume:
     readonly: bool | None = None
     image_id: str | None = None
     source_volid: str | None = None
+    snapshot_id: str | None = None
     metadata: dict[str, str] = field(default_factory=dict)
     image_metadata: dict[str, Any] = field(default_factory=dict)
+    updated_at: dt.datetime | None = None
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A volume as it was; `format` is what its file is, and `size_gb` what the volume had."""
+
+    id: str
+    volume_id: str
+    project_id: str
+    user_id: str
+    host: str
+    size_gb: int
+    status: str
+    format: str
+    created_at: dt.datetime
+    name: str | None = None
+    description: str | None = None
+    metadata: dict[str, str] = field(default_factory=dict)
     updated_at: dt.datetime | None = None
 
 

@@ -75,5 +75,6 @@ def build_parts() -> app.Parts:
             max_limit=conf.max_limit,
             quota_volumes=conf.quota_volumes,
             quota_gigabytes=conf.quota_gigabytes,
+            quota_snapshots=conf.quota_snapshots,
         ),
     )

@@ -1,5 +1,7 @@
 """The volumes' files: one per volume, sparse, `<volumes_path>/volume-<id>`.
 
+A snapshot is a copy of its own, `<volumes_path>/snapshot-<id>`.
+
 A new volume is always a new file, so it can never show bytes of an older one
 (CVE-2013-4183). A file under construction has the suffix `.part` until it is
 complete; what a crash leaves behind is overwritten or swept at the next try.
@@ -33,6 +35,12 @@ class Store:
         if not _ID.fullmatch(volume_id):
             raise ValueError("a volume's id is a UUID")
         return self._path / f"volume-{volume_id}"
+
+    def snapshot_path(self, snapshot_id: str) -> Path:
+        """Where the snapshot's file is."""
+        if not _ID.fullmatch(snapshot_id):
+            raise ValueError("a snapshot's id is a UUID")
+        return self._path / f"snapshot-{snapshot_id}"
 
     def part(self, volume_id: str, purpose: str = "") -> Path:
         """A file of a work in progress, swept by `clean`."""
@@ -80,6 +88,24 @@ class Store:
             raise _too_small(volume)
         self._adopt(volume.id, source)
         self.extend(volume, volume.size_gb)
+
+    def new_snapshot(self, snapshot_id: str) -> Path:
+        """An empty file that becomes the snapshot's by `adopt_snapshot`."""
+        part = self.snapshot_path(snapshot_id).with_suffix(".part")
+        part.unlink(missing_ok=True)
+        os.close(_create(part))
+        return part
+
+    def adopt_snapshot(self, snapshot_id: str) -> None:
+        """The file of `new_snapshot` is whole."""
+        path = self.snapshot_path(snapshot_id)
+        path.with_suffix(".part").rename(path)
+
+    def delete_snapshot(self, snapshot_id: str) -> None:
+        """Remove the snapshot's file, whole or not."""
+        path = self.snapshot_path(snapshot_id)
+        path.with_suffix(".part").unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
 
     def extend(self, volume: Volume, size_gb: int) -> None:
         """Grow to `size_gb`; a file that is larger already stays as it is."""

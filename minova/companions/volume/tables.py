@@ -2,8 +2,9 @@
 
 `volumes.host` is the host whose disk holds the file: only its service works
 on the volume. `new_size_gb` is what an extension in flight is going to,
-`image_id` and `source_volid` what a creation in flight copies from, so that
-both can be taken up again after a crash.
+`image_id`, `source_volid` and `snapshot_id` what a creation in flight copies
+from, so that both can be taken up again after a crash. A snapshot has a file of
+its own beside that of its volume.
 """
 
 import sqlalchemy as sa
@@ -31,12 +32,34 @@ volumes = sa.Table(
     sa.Column("readonly", sa.Boolean),
     sa.Column("image_id", sa.String(36)),
     sa.Column("source_volid", sa.String(36)),
+    sa.Column("snapshot_id", sa.String(36)),
     sa.Column("metadata", sa.JSON, nullable=False),
     sa.Column("image_metadata", sa.JSON, nullable=False),
     sa.Column("created_at", TIME, nullable=False),
     sa.Column("updated_at", TIME),
     sa.Index("ix_volumes_project", "project_id", "created_at"),
     sa.Index("ix_volumes_host", "host", "status"),
+)
+
+snapshots = sa.Table(
+    "snapshots",
+    metadata,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("volume_id", sa.String(36), sa.ForeignKey("volumes.id"), nullable=False),
+    sa.Column("project_id", sa.String(64), nullable=False),
+    sa.Column("user_id", sa.String(64), nullable=False),
+    sa.Column("host", sa.String(255), nullable=False),
+    sa.Column("name", sa.String(255)),
+    sa.Column("description", sa.String(255)),
+    sa.Column("size_gb", sa.Integer, nullable=False),
+    sa.Column("status", sa.String(32), nullable=False),
+    sa.Column("format", sa.String(8), nullable=False),
+    sa.Column("metadata", sa.JSON, nullable=False),
+    sa.Column("created_at", TIME, nullable=False),
+    sa.Column("updated_at", TIME),
+    sa.Index("ix_snapshots_project", "project_id", "created_at"),
+    sa.Index("ix_snapshots_volume", "volume_id"),
+    sa.Index("ix_snapshots_host", "host", "status"),
 )
 
 attachments = sa.Table(

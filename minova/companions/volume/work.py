@@ -18,8 +18,9 @@ from minova.common.image_data import Claim, Proven
 from minova.companions.volume import qemuimg, states
 from minova.companions.volume.exports import Exports
 from minova.companions.volume.peers import Peers
-from minova.companions.volume.queries import volumes
+from minova.companions.volume.queries import snapshots, volumes
 from minova.companions.volume.records import Volume
+from minova.companions.volume.snapshot_work import SnapshotWork
 from minova.companions.volume.store import GIB, Store
 from minova.companions.volume.tables import volumes as table
 from minova.db.engine import Database
@@ -46,6 +47,7 @@ class Workshop:
         self._stopping = threading.Event()
         self._pool: ThreadPoolExecutor | None = None
         self._lock = threading.Lock()
+        self._snapshots = SnapshotWork(db, store, exports)
 
     def start(self) -> None:
         self._stopping.clear()
@@ -61,6 +63,9 @@ class Workshop:
         for volume in volumes.find(self._db, mine):
             LOG.info("taking up volume %s, which is %s", volume.id, volume.status)
             jobs[volume.status](volume.id)
+        for snapshot_id in self._snapshots.interrupted(self._host):
+            LOG.info("taking up snapshot %s", snapshot_id)
+            self.snapshot(snapshot_id)
 
     def stop(self) -> None:
         """Downloads end at once, and begin anew at the next start; the rest is finished."""
@@ -77,6 +82,13 @@ class Workshop:
     def delete(self, volume_id: str) -> None:
         """Remove a volume that is `deleting`."""
         self._submit(self._delete, volume_id, states.DELETING, states.ERROR_DELETING)
+
+    def snapshot(self, snapshot_id: str) -> None:
+        """Make the file of a snapshot that is `creating`, or remove one that is `deleting`."""
+        with self._lock:
+            pool = self._working()
+            if pool is not None:
+                pool.submit(self._snapshots.run, snapshot_id)
 
     def extend(self, volume_id: str) -> None:
         """Grow a volume that is `extending`."""
@@ -100,11 +112,17 @@ class Workshop:
         self, job: Callable[[Volume], None], volume_id: str, status: str, on_error: str
     ) -> None:
         with self._lock:
-            if self._stopping.is_set():
-                return  # the row says what to do at the next start
-            if self._pool is None:
-                self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="volume-work")
-            self._pool.submit(self._run, job, volume_id, status, on_error)
+            pool = self._working()
+            if pool is not None:
+                pool.submit(self._run, job, volume_id, status, on_error)
+
+    def _working(self) -> ThreadPoolExecutor | None:
+        """The workers; None when the service stops: the row says what to do at the next start."""
+        if self._stopping.is_set():
+            return None
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="volume-work")
+        return self._pool
 
     def _run(
         self, job: Callable[[Volume], None], volume_id: str, status: str, on_error: str
@@ -129,6 +147,8 @@ class Workshop:
         try:
             if volume.image_id is not None:
                 self._create_from_image(volume, volume.image_id)
+            elif volume.snapshot_id is not None:
+                self._create_from_snapshot(volume, volume.snapshot_id)
             elif volume.source_volid is not None:
                 self._create_from_volume(volume, volume.source_volid)
             else:
@@ -169,7 +189,13 @@ class Workshop:
                 raise errors.Invalid(f"Volume {source.id} was attached before it was copied.")
             self._store.create_from(volume, self._store.path(source.id), source.format)
 
+    def _create_from_snapshot(self, volume: Volume, snapshot_id: str) -> None:
+        source = _found(snapshots.get, self._db, snapshot_id)
+        self._store.create_from(volume, self._store.snapshot_path(source.id), source.format)
+
     def _delete(self, volume: Volume) -> None:
+        for snapshot in snapshots.of_volume(self._db, volume.id):
+            self._store.delete_snapshot(snapshot.id)
         self._store.delete(volume.id)
         volumes.delete(self._db, volume.id)
         self._exports.forget(volume.id)

@@ -18,6 +18,7 @@ from minova.companions.identity import bootstrap, keys
 from minova.companions.identity import service as identity_service
 from minova.companions.volume import service
 from minova.db import engine
+from tests.functional.volume.conftest import wait_for
 
 BIN = Path(sys.executable).parent
 PASSWORD = "pässword"
@@ -188,8 +189,7 @@ def test_openstacksdk_goes_through_a_volumes_life(endpoint):
     volume = cloud.block_storage.wait_for_status(volume, "available", interval=0.1, wait=30)
     assert cloud.block_storage.find_volume("sdk").id == volume.id
     cloud.block_storage.extend_volume(volume, 2)
-    volume = cloud.block_storage.wait_for_status(volume, "available", interval=0.1, wait=30)
-    assert cloud.block_storage.get_volume(volume).size == 2
+    wait_for(lambda: cloud.block_storage.get_volume(volume).size == 2)
     cloud.block_storage.set_volume_metadata(volume, x="y")
     assert cloud.block_storage.get_volume_metadata(volume).metadata == {"k": "v", "x": "y"}
     cloud.block_storage.update_volume(volume, description="words")

@@ -7,8 +7,8 @@ import falcon
 
 from minova.common.context import RequestContext
 from minova.common.policy import Enforcer
-from minova.companions.volume.queries import attachments, volumes
-from minova.companions.volume.records import Attachment, Volume
+from minova.companions.volume.queries import attachments, snapshots, volumes
+from minova.companions.volume.records import Attachment, Snapshot, Volume
 from minova.db.engine import Database
 from minova.policies.volume import PRIVILEGED
 
@@ -31,6 +31,15 @@ class Access:
         volume = volumes.get(self.db, volume_id, self.scope(ctxt))
         self.enforcer.authorize(ctxt, rule, {"project_id": volume.project_id})
         return volume
+
+    def snapshot(self, req: falcon.Request, snapshot_id: str, rule: str) -> Snapshot:
+        """The snapshot, likewise."""
+        ctxt = req.context.ctxt
+        if not _ID.fullmatch(snapshot_id):
+            raise snapshots.missing(snapshot_id)
+        snapshot = snapshots.get(self.db, snapshot_id, self.scope(ctxt))
+        self.enforcer.authorize(ctxt, rule, {"project_id": snapshot.project_id})
+        return snapshot
 
     def attachment(
         self, req: falcon.Request, attachment_id: str, rule: str

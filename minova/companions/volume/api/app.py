@@ -16,6 +16,7 @@ from minova.companions.volume.api.actions import Actions
 from minova.companions.volume.api.attachments import Attachments
 from minova.companions.volume.api.cloud import Cloud
 from minova.companions.volume.api.metadata import Metadata
+from minova.companions.volume.api.snapshots import Snapshots
 from minova.companions.volume.api.volumes import Defaults, Volumes
 from minova.companions.volume.attaching import Attaching
 from minova.companions.volume.peers import Peers
@@ -49,6 +50,7 @@ def build(
     resources: list[Any] = [
         volumes,
         Metadata(access),
+        Snapshots(access, parts.workshop, parts.defaults),
         Actions(access, parts.workshop, parts.attaching, parts.peers, volumes, parts.defaults),
         Attachments(access, parts.attaching, parts.defaults.max_limit),
         Cloud(access, parts.defaults),

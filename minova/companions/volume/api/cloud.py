@@ -1,7 +1,7 @@
 """What clients ask about the service itself: types, zones, quotas, limits, services.
 
 There is one volume type, one zone and one backend. Collections of what this
-cloud does not have (snapshots, backups, transfers) are empty lists, because
+cloud does not have (backups, transfers, groups) are empty lists, because
 clients and dashboards list them unasked.
 """
 
@@ -29,8 +29,6 @@ _TYPE = {
     "qos_specs_id": None,
 }
 _EMPTY = {
-    "/v3/snapshots": "snapshots",
-    "/v3/snapshots/detail": "snapshots",
     "/v3/backups": "backups",
     "/v3/backups/detail": "backups",
     "/v3/os-volume-transfer": "transfers",
@@ -45,7 +43,7 @@ _EMPTY = {
     "/v3/extensions": "extensions",
 }
 # Quotas of what does not exist: unlimited and unused would be a lie, so 0.
-_ZERO_QUOTAS = ("snapshots", "backups", "backup_gigabytes", "groups")
+_ZERO_QUOTAS = ("backups", "backup_gigabytes", "groups")
 
 
 class Cloud:
@@ -128,12 +126,12 @@ class Cloud:
                 "absolute": {
                     "maxTotalVolumes": limits["volumes"],
                     "maxTotalVolumeGigabytes": limits["gigabytes"],
-                    "maxTotalSnapshots": 0,
+                    "maxTotalSnapshots": limits["snapshots"],
                     "maxTotalBackups": 0,
                     "maxTotalBackupGigabytes": 0,
                     "totalVolumesUsed": used["volumes"],
                     "totalGigabytesUsed": used["gigabytes"],
-                    "totalSnapshotsUsed": 0,
+                    "totalSnapshotsUsed": used["snapshots"],
                     "totalBackupsUsed": 0,
                     "totalBackupGigabytesUsed": 0,
                 },

@@ -92,6 +92,23 @@ UPDATE = _wrapped("volume", _object({**_NAMES, "metadata": _METADATA}))
 METADATA = _wrapped("metadata", _METADATA)
 META = _wrapped("meta", {**_METADATA, "minProperties": 1, "maxProperties": 1})
 
+SNAPSHOT_CREATE = _wrapped(
+    "snapshot",
+    _object(
+        {
+            **_NAMES,
+            "volume_id": _UUID,
+            "force": {"enum": [*_BOOLEAN["enum"], None]},
+            "metadata": {**_METADATA, "type": ["object", "null"]},
+        },
+        ["volume_id"],
+    ),
+)
+SNAPSHOT_UPDATE = _wrapped("snapshot", _object(_NAMES))
+SNAPSHOT_STATUS = _wrapped(
+    "os-reset_status", _object({"status": {"type": "string", "maxLength": 32}}, ["status"])
+)
+
 _MODE = {"enum": ["rw", "ro", "null", None]}
 ATTACHMENT_CREATE = _wrapped(
     "attachment",
@@ -110,7 +127,7 @@ ATTACHMENT_UPDATE = _wrapped(
 )
 ATTACHMENT_ACTION = _wrapped("os-complete", {"type": ["object", "null"], "maxProperties": 0})
 
-QUOTA_RESOURCES = ("volumes", "gigabytes")
+QUOTA_RESOURCES = ("volumes", "snapshots", "gigabytes")
 _LIMIT = {
     "type": ["integer", "string"],
     "minimum": -1,

@@ -59,7 +59,7 @@ class Viewer:
             "migration_status": None,
             "multiattach": False,
             "replication_status": None,
-            "snapshot_id": None,
+            "snapshot_id": volume.snapshot_id,
             "source_volid": volume.source_volid,
             "user_id": volume.user_id,
             "volume_type": TYPE_NAME,

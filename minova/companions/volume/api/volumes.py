@@ -14,7 +14,7 @@ from minova.companions.volume.api.access import Access
 from minova.companions.volume.api.versions import at_least, require
 from minova.companions.volume.api.views import TYPE_ID, TYPE_NAME, Viewer
 from minova.companions.volume.peers import Peers
-from minova.companions.volume.queries import attachments, volumes
+from minova.companions.volume.queries import attachments, snapshots, volumes
 from minova.companions.volume.records import Volume, now
 from minova.companions.volume.store import GIB
 from minova.companions.volume.tables import volumes as table
@@ -52,10 +52,15 @@ class Defaults:
     max_limit: int = 1000
     quota_volumes: int = 10
     quota_gigabytes: int = 1000
+    quota_snapshots: int = 10
 
     @property
     def limits(self) -> dict[str, int]:
-        return {"volumes": self.quota_volumes, "gigabytes": self.quota_gigabytes}
+        return {
+            "volumes": self.quota_volumes,
+            "snapshots": self.quota_snapshots,
+            "gigabytes": self.quota_gigabytes,
+        }
 
 
 class Volumes:
@@ -155,10 +160,16 @@ class Volumes:
 
     def delete(self, req: falcon.Request, resp: falcon.Response, volume_id: str) -> None:
         volume = self._access.volume(req, volume_id, "volume:delete")
+        cascade = schemas.is_true(req.get_param("cascade") or "")
+        if cascade:
+            self._access.enforcer.authorize(
+                req.context.ctxt, "volume:delete_snapshot", {"project_id": volume.project_id}
+            )
+            snapshots.check_idle(self._db, volume.id)
         if schemas.is_true(req.get_param("force") or ""):
             self.force_delete(req, volume)
             return
-        volumes.change(self._db, volume.id, "delete", detached=True)
+        volumes.change(self._db, volume.id, "delete", detached=True, without_snapshots=not cascade)
         self._workshop.delete(volume.id)
 
     def force_delete(self, req: falcon.Request, volume: Volume) -> None:
@@ -167,8 +178,10 @@ class Volumes:
         self._access.enforcer.authorize(req.context.ctxt, "volume:force_delete", target)
         if attachments.of_volumes(self._db, [volume.id])[volume.id]:
             raise volumes.refused(volume, "delete")
+        if snapshots.of_volume(self._db, volume.id):
+            raise volumes.is_kept(volume)
         volumes.settle(self._db, volume.id, volume.status, states.ERROR)
-        volumes.change(self._db, volume.id, "delete", detached=True)
+        volumes.change(self._db, volume.id, "delete", detached=True, without_snapshots=True)
         self._workshop.delete(volume.id)
 
     def _list(self, req: falcon.Request, detail: bool) -> Any:
@@ -214,12 +227,13 @@ class Volumes:
 
     def _source_of(self, req: falcon.Request, asked: dict[str, Any]) -> "_Source":
         """What the new volume is made from; at most one thing."""
-        if asked.get("snapshot_id"):
-            raise errors.NotFound(resource="Snapshot", id=asked["snapshot_id"])
+        snapshot_id = asked.get("snapshot_id")
         image_id = asked.get("imageRef") or asked.get("image_id")
         source_id = asked.get("source_volid")
-        if image_id and source_id:
-            raise errors.Invalid("Give either imageRef or source_volid, not both.")
+        if sum(map(bool, (snapshot_id, image_id, source_id))) > 1:
+            raise errors.Invalid("Give only one of imageRef, source_volid and snapshot_id.")
+        if snapshot_id:
+            return self._snapshot_source(req, snapshot_id)
         if image_id:
             return self._image_source(req, image_id)
         if source_id:
@@ -262,6 +276,24 @@ class Volumes:
             },
             min_size_gb=source.size_gb,
             default_size_gb=source.size_gb,
+        )
+
+    def _snapshot_source(self, req: falcon.Request, snapshot_id: str) -> "_Source":
+        snapshot = self._access.snapshot(req, snapshot_id, "volume:get_snapshot")
+        if snapshot.status != states.AVAILABLE:
+            raise errors.Invalid(
+                f"Invalid snapshot: Originating snapshot status must be one of '{states.AVAILABLE}'"
+                f" values: snapshot {snapshot.id} is {snapshot.status}."
+            )
+        source = volumes.get(self._db, snapshot.volume_id)
+        return _Source(
+            {
+                "snapshot_id": snapshot.id,
+                "bootable": source.bootable,
+                "image_metadata": source.image_metadata,
+            },
+            min_size_gb=snapshot.size_gb,
+            default_size_gb=snapshot.size_gb,
         )
 
     def _size_of(self, asked: dict[str, Any], source: "_Source") -> int:

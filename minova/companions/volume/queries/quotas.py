@@ -1,4 +1,4 @@
-"""Limits and use of a project: `volumes` (number) and `gigabytes` (GiB)."""
+"""Limits and use of a project: `volumes`, `snapshots` (numbers) and `gigabytes` (GiB) of both."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,8 @@ from minova.common import errors
 from minova.companions.volume import tables
 from minova.db.engine import Database, retried
 
-_volumes, _quotas, _projects = tables.volumes, tables.quotas, tables.projects
+_volumes, _snapshots = tables.volumes, tables.snapshots
+_quotas, _projects = tables.quotas, tables.projects
 
 
 def know_project(db: Database, project_id: str) -> None:
@@ -30,8 +31,10 @@ def claim(
     connection: sa.Connection,
     project_id: str,
     defaults: Mapping[str, int],
-    volumes: int,
+    *,
     gigabytes: int,
+    volumes: int = 0,
+    snapshots: int = 0,
 ) -> None:
     """Check that there is room for more, inside the transaction that adds it.
 
@@ -44,8 +47,9 @@ def claim(
     ).one()
     limits = _limits(connection, project_id, defaults)
     used = _used(connection, project_id)
-    for resource, more in (("volumes", volumes), ("gigabytes", gigabytes)):
-        limit = limits[resource]
+    wanted = {"volumes": volumes, "snapshots": snapshots, "gigabytes": gigabytes}
+    for resource, more in wanted.items():
+        limit = limits.get(resource, -1)
         if more > 0 and 0 <= limit < used[resource] + more:
             raise errors.QuotaExceeded(
                 resource=resource, requested=more, used=used[resource], limit=limit
@@ -110,4 +114,13 @@ def _used(connection: sa.Connection, project_id: str) -> dict[str, int]:
             _volumes.c.project_id == project_id
         )
     ).one()
-    return {"volumes": int(row[0]), "gigabytes": int(row[1])}
+    kept = connection.execute(
+        sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(_snapshots.c.size_gb), 0)).where(
+            _snapshots.c.project_id == project_id
+        )
+    ).one()
+    return {
+        "volumes": int(row[0]),
+        "snapshots": int(kept[0]),
+        "gigabytes": int(row[1]) + int(kept[1]),
+    }

@@ -13,6 +13,7 @@ from minova.companions.volume.states import CHANGES
 from minova.db.engine import Database, retried
 
 _volumes = tables.volumes
+_kept = sa.exists().where(tables.snapshots.c.volume_id == _volumes.c.id)
 _attached = sa.exists().where(tables.attachments.c.volume_id == _volumes.c.id)
 
 
@@ -70,17 +71,24 @@ def update(db: Database, volume_id: str, **values: Any) -> Volume:
 
 @retried
 def change(
-    db: Database, volume_id: str, name: str, detached: bool = False, **values: Any
+    db: Database,
+    volume_id: str,
+    name: str,
+    detached: bool = False,
+    without_snapshots: bool = False,
+    **values: Any,
 ) -> Volume:
     """Do the change `name` of states.CHANGES: compare the status, swap it.
 
-    errors.Invalid when the volume is in another status, or has an attachment
-    although it must be `detached`.
+    errors.Invalid when the volume is in another status, has an attachment
+    although it must be `detached`, or a snapshot although it must be without.
     """
     wanted = CHANGES[name]
     conditions = [_volumes.c.id == volume_id, _volumes.c.status.in_(wanted.before)]
     if detached:
         conditions.append(~_attached)
+    if without_snapshots:
+        conditions.append(~_kept)
     with db.transaction() as connection:
         changed = connection.execute(
             _volumes.update()
@@ -94,8 +102,23 @@ def change(
             raise missing(volume_id)
         volume = Volume(**row._mapping)
         if changed.rowcount == 0:
+            if without_snapshots and _has_snapshots(connection, volume_id):
+                raise is_kept(volume)
             raise refused(volume, name)
         return volume
+
+
+def _has_snapshots(connection: sa.Connection, volume_id: str) -> bool:
+    query = sa.select(sa.func.count()).where(tables.snapshots.c.volume_id == volume_id)
+    return bool(connection.execute(query).scalar_one())
+
+
+def is_kept(volume: Volume) -> errors.Invalid:
+    """What a delete hears whose volume has snapshots."""
+    return errors.Invalid(
+        f"Invalid volume: volume {volume.id} still has dependent snapshots; delete them first, "
+        "or delete the volume with cascade."
+    )
 
 
 def refused(volume: Volume, name: str) -> errors.Invalid:
@@ -176,9 +199,12 @@ def change_metadata(
 
 @retried
 def delete(db: Database, volume_id: str) -> None:
-    """Forget a volume and what attachments it has. Idempotent."""
+    """Forget a volume with what attachments and snapshots it has. Idempotent."""
     with db.transaction() as connection:
         connection.execute(
             tables.attachments.delete().where(tables.attachments.c.volume_id == volume_id)
+        )
+        connection.execute(
+            tables.snapshots.delete().where(tables.snapshots.c.volume_id == volume_id)
         )
         connection.execute(_volumes.delete().where(_volumes.c.id == volume_id))
