@@ -75,7 +75,9 @@ class Lifecycle:
         `within` see db.states.begin.
         """
         # Without a host and never launched, it is the state that `begin` will refuse.
-        if instance.host is None and instance.launched_at and action not in _WITHOUT_HOST:
+        placed = instance.host is not None or stage is not None or action in _WITHOUT_HOST
+        if instance.launched_at and not placed:
+            states.check(ctxt, instance, action, word=word)
             raise errors.Conflict(f"Instance {instance.uuid} is not ready")
         work = states.begin(
             self._db,

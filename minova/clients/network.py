@@ -91,6 +91,13 @@ class NetworkClient:
         except errors.NotFound:
             return
 
+    def leave_host(self, port_id: str) -> None:
+        """Take a port from its host and leave it to its instance. Idempotent."""
+        try:
+            self._rest.put(f"/ports/{port_id}", {"port": {"binding:host_id": ""}})
+        except errors.NotFound:
+            return
+
     def set_security_groups(self, port_id: str, group_ids: list[str]) -> None:
         """Put a port into these groups and no others. Idempotent."""
         self._rest.put(f"/ports/{port_id}", {"port": {"security_groups": group_ids}})

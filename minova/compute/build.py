@@ -118,7 +118,7 @@ class Builder:
         if with_volumes:
             self._advance(ctxt, work, [then], states.SPAWNING)
         walk.at = 16
-        self._driver.spawn(instance, image, vifs, devices, self._config_drive(instance, vifs))
+        self._driver.spawn(instance, image, vifs, devices, self.config_drive(instance, vifs))
         with walk.step(17):
             self._complete(devices)
             self._finish(ctxt, work, walk, instance, undo)
@@ -218,7 +218,8 @@ class Builder:
             if device.attachment_id is not None:
                 self._volumes.complete(device.attachment_id)
 
-    def _config_drive(self, instance: Instance, vifs: list[VIF]) -> GuestFiles | None:
+    def config_drive(self, instance: Instance, vifs: list[VIF]) -> GuestFiles | None:
+        """What the guest reads before it has a network, if it is to have that."""
         if instance.config_drive or cfg.CONF.compute.force_config_drive:
             files = guest_metadata.config_drive(
                 instance, vifs, domain=cfg.CONF.api.dhcp_domain, random_seed=os.urandom(512)

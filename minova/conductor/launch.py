@@ -151,7 +151,11 @@ class Launcher:
         """End a launch in ERROR, its claim given back and what it had reserved freed.
 
         What a companion that is away still holds is freed when the server is deleted.
+        A server that could not be unshelved stays as it was.
         """
+        if entry.action != "create":
+            states.fail(self._db, entry, owner, code=500, message=message, details=details)
+            return
         try:
             instance = instances.get(self._db, entry.instance_uuid)
             if instance.task_state != model_states.DELETING:
@@ -197,6 +201,8 @@ class Launcher:
                 if device.is_volume and device.delete_on_termination and device.volume_id:
                     self._volume.discard(device.volume_id)
             self.discard_images(entry)
+            if instance.shelved_image_id:
+                self._images.delete(instance.shelved_image_id)
             kept = states.finish(self._db, entry, self.owner, power_state=model_states.NOSTATE)
             for host in kept:
                 self._compute.forget(RequestContext.from_wire(entry.context), host, instance.uuid)

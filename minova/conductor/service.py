@@ -11,6 +11,7 @@ from minova.conductor.manager import ConductorManager
 from minova.conductor.reclaim import Reclaimer
 from minova.conductor.recover import Recovery
 from minova.conductor.rpcapi import TOPIC
+from minova.conductor.shelving import Shelving
 from minova.db import hosts
 from minova.db.engine import Database
 
@@ -34,6 +35,9 @@ def services() -> list[Service]:
         ),
         Periodic(BINARY, "unconfirmed", _UNCONFIRMED_SECONDS, launcher.confirm_overdue),
         Periodic(BINARY, "reclaim", reclaimer.interval, reclaimer.sweep, delay=True),
+        Periodic(
+            BINARY, "shelved", conf.compute.shelved_poll_interval, Shelving(db).offload_overdue
+        ),
         Periodic(
             BINARY,
             "conductor-report",

@@ -51,6 +51,19 @@ OPTIONS = {
         cfg.IntOpt("reserved_host_disk_mb", default=0, min=0, help="MiB kept for the host."),
         cfg.IntOpt("reserved_host_cpus", default=0, min=0, help="CPUs kept for the host."),
         cfg.IntOpt(
+            "shelved_offload_time",
+            default=0,
+            min=-1,
+            help="Seconds after which a shelved server is taken from its host; 0 at once, -1 "
+            "never. One that boots from a volume goes at once in any case.",
+        ),
+        cfg.IntOpt(
+            "shelved_poll_interval",
+            default=3600,
+            min=1,
+            help="Seconds between two searches for servers that have been shelved for long enough.",
+        ),
+        cfg.IntOpt(
             "sync_power_state_interval",
             default=600,
             min=0,

@@ -28,7 +28,14 @@ _GROUP_HINT = "group"
 
 @retried
 def claim(
-    db: Database, instance: Instance, entry: Work, host: str, node: str, message_seconds: float
+    db: Database,
+    instance: Instance,
+    entry: Work,
+    host: str,
+    node: str,
+    message_seconds: float,
+    *,
+    zone: str | None = None,
 ) -> bool:
     """Take the flavor's share of `host`, in `zone`, for a launch; hand the work to its compute.
 
@@ -44,7 +51,7 @@ def claim(
                 _instances.update()
                 .where(
                     _instances.c.uuid == instance.uuid,
-                    _instances.c.task_state == states.SCHEDULING,
+                    _instances.c.task_state == states.ACTIONS[entry.action].tasks[0],
                     _instances.c.deleted_at.is_(None),
                 )
                 .values(host=host, node=node, availability_zone=zone, updated_at=utcnow())
@@ -72,6 +79,7 @@ def claim(
 @retried
 def claim_move(
     db: Database,
+    instance: Instance,
     entry: Work,
     migration: Migration,
     host: str,
@@ -79,7 +87,6 @@ def claim_move(
     address: str | None,
     message_seconds: float,
 ) -> bool:
-    instance: Instance,
     """Take the new flavor's share of `host` for a move, besides what the instance has.
 
     The work goes to the host it leaves. False, and nothing changed, when the
@@ -116,6 +123,10 @@ def claim_move(
                 expected="schedule",
             ):
                 raise _Refused
+            if _GROUP_HINT in instance.scheduler_hints and server_groups.refusal_at_claim(
+                connection, uuid, host
+            ):
+                raise _Refused
             _drop(connection, uuid, MIGRATION)
             connection.execute(_of(_allocations.update(), uuid).values(purpose=MIGRATION))
             _take(connection, uuid, migration.new_flavor, host)
@@ -123,10 +134,6 @@ def claim_move(
                 tables.migrations.update()
                 .where(tables.migrations.c.uuid == migration.uuid)
                 .values(
-            if _GROUP_HINT in instance.scheduler_hints and server_groups.refusal_at_claim(
-                connection, uuid, host
-            ):
-                raise _Refused
                     status=placed.status,
                     dest_compute=host,
                     dest_node=node,

@@ -87,6 +87,23 @@ def soft_deleted_before(db: Database, moment: dt.datetime) -> list[str]:
         return list(connection.execute(query.order_by(kept)).scalars())
 
 
+def shelved_before(db: Database, moment: dt.datetime) -> list[str]:
+    """The uuids of what has been shelved since then or longer, and has a host; oldest first."""
+    query = (
+        sa.select(_instances.c.uuid)
+        .where(
+            _instances.c.vm_state == states.SHELVED,
+            _instances.c.task_state.is_(None),
+            _instances.c.shelved_at <= moment,
+            _instances.c.host.is_not(None),
+            _instances.c.deleted_at.is_(None),
+        )
+        .order_by(_instances.c.shelved_at)
+    )
+    with db.reading() as connection:
+        return list(connection.execute(query).scalars())
+
+
 def whole(connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> list[Instance]:
     """Rows as instances with their block devices and newest faults: two queries for all."""
     uuids = [row.uuid for row in rows]

@@ -181,6 +181,9 @@ def finish(
         if after == states.DELETED:
             changes.update(deleted_at=utcnow(), terminated_at=utcnow())
             allocations.release(connection, entry.instance_uuid)
+        if after == states.SHELVED_OFFLOADED:
+            changes.update(host=None, node=None)
+            allocations.release(connection, entry.instance_uuid)
         query = _instances.update().where(
             _instances.c.uuid == entry.instance_uuid, _instances.c.deleted_at.is_(None)
         )
@@ -234,7 +237,7 @@ def fail(
             changes["vm_state"] = after
         if power_state is not None:
             changes["power_state"] = power_state
-        if release:
+        if release or _stays_offloaded(connection, entry):
             changes.update(host=None, node=None)
             allocations.release(connection, entry.instance_uuid)
         query = _instances.update().where(
@@ -250,6 +253,14 @@ def fail(
             _add_fault(connection, entry.instance_uuid, code, message, details)
         actions.finish(connection, entry.action_id, message)
         work.end(connection, entry.id)
+
+
+def _stays_offloaded(connection: sa.Connection, entry: Work) -> bool:
+    """Whether a failed unshelve leaves the instance without a host, as it was before."""
+    if entry.action != "unshelve":
+        return False
+    query = sa.select(_instances.c.vm_state).where(_instances.c.uuid == entry.instance_uuid)
+    return bool(connection.execute(query).scalar() == states.SHELVED_OFFLOADED)
 
 
 def _still_ours(connection: sa.Connection, entry: Work, owner: str | None) -> bool:

@@ -54,6 +54,8 @@ instances = sa.Table(
     sa.Column("created_at", UTCDateTime, nullable=False),
     sa.Column("updated_at", UTCDateTime),
     sa.Column("launched_at", UTCDateTime),
+    sa.Column("shelved_at", UTCDateTime),
+    sa.Column("shelved_image_id", sa.String(36)),
     sa.Column("terminated_at", UTCDateTime),
     sa.Column("deleted_at", UTCDateTime),
     sa.Column("soft_deleted_at", UTCDateTime),

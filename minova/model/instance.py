@@ -81,6 +81,7 @@ class FixedIP:
     """An address of an interface, with what its subnet says.
 
     Without `dhcp` the guest has to be told its address by the metadata.
+    `floating_ips` are the addresses of external networks that lead to it.
     """
 
     address: str
@@ -90,6 +91,7 @@ class FixedIP:
     dns: list[str] = field(default_factory=list)
     subnet_id: str | None = None
     dhcp: bool = True
+    floating_ips: list[str] = field(default_factory=list)
 
 
 @record
@@ -171,7 +173,8 @@ class Instance:
 
     `security_groups` are the ids that its ports get (none: the network
     service's default), `security_group_names` what they are called.
-    `locked_by` is `owner` or `admin`. `password` is what the guest posted: the
+    `locked_by` is `owner` or `admin`. `shelved_image_id` is what a shelved
+    server comes back from, unless it boots from a volume. `password` is what the guest posted: the
     administrator's, encrypted with the user's key pair.
     """
 
@@ -212,6 +215,8 @@ class Instance:
     locked: bool = False
     locked_by: str | None = None
     locked_reason: str | None = None
+    shelved_at: dt.datetime | None = None
+    shelved_image_id: str | None = None
     password: str | None = None
     progress: int = 0
     disk_config: str = "MANUAL"

@@ -65,7 +65,7 @@ class _AllBut(frozenset[str | None]):
     """The set that holds everything but what it is made of."""
 
     def __contains__(self, item: object) -> bool:
-        return True
+        return not super().__contains__(item)
 
 
 ANY: frozenset[str | None] = _AllBut()
@@ -118,6 +118,7 @@ _SNAPSHOT_TASKS = (
 )
 _RESIZE_TASKS = ("resize_prep", "resize_migrating", "resize_migrated", "resize_finish")
 _REBUILD_TASKS = ("rebuilding", "rebuild_block_device_mapping", "rebuild_spawning")
+_SHELVE_TASKS = ("shelving", "shelving_image_pending_upload", "shelving_image_uploading")
 _SNAPSHOT_FROM = _in(ACTIVE, STOPPED, PAUSED, SUSPENDED)
 _VOLUME_FROM = _in(ACTIVE, PAUSED, STOPPED, RESIZED, SOFT_DELETED, SHELVED, SHELVED_OFFLOADED)
 
@@ -203,7 +204,7 @@ ACTIONS: dict[str, Action] = {
         Action(
             "shelve",
             _SNAPSHOT_FROM,
-            tasks=("shelving", "shelving_image_pending_upload", "shelving_image_uploading"),
+            tasks=(*_SHELVE_TASKS, "shelving_offloading"),
             success=SHELVED,
             failure=ERROR,
         ),

@@ -47,12 +47,13 @@ class SchedulerManager:
             waited = time.time() - (ctxt.sent_at or time.time())
             tracing.annotate(queued_ms=round(waited * 1000, 1))
             instance = instances.get(self._db, uuid)
-            if instance.task_state != states.SCHEDULING:
+            if instance.task_state != states.ACTIONS[work.action].tasks[0]:
                 raise errors.Conflict(f"Instance {uuid} is no longer to be scheduled.")
         with step(7, instance=uuid):
             host = self._claim(instance, work)
             tracing.annotate(host=host)
-        self._compute.build(ctxt, host, work.id)
+        cast = self._compute.build if work.action == "create" else self._compute.run
+        cast(ctxt, host, work.id)
         return host
 
     def select_destination(self, ctxt: RequestContext, work: Work, owner: str) -> str:
@@ -114,6 +115,7 @@ class SchedulerManager:
             candidate.host,
             candidate.node.hypervisor_hostname,
             cfg.CONF.conductor.message_seconds,
+            zone=candidate.availability_zone,
         )
 
 

@@ -4,10 +4,14 @@ from minova.api.actions import (
     admin,
     console,
     deferred,
+    floating_ips,
     images,
+    live_moves,
     locking,
     power,
+    resize,
     security_groups,
+    shelving,
     sleep,
 )
 from minova.api.actions.row import Action, Call, Tools
@@ -17,12 +21,16 @@ __all__ = ["ACTIONS", "LATER", "Action", "Call", "Tools"]
 ACTIONS: dict[str, Action] = {
     **power.ACTIONS,
     **images.ACTIONS,
+    **shelving.ACTIONS,
+    **resize.ACTIONS,
+    **live_moves.ACTIONS,
     **sleep.ACTIONS,
     **locking.ACTIONS,
     **admin.ACTIONS,
     **deferred.ACTIONS,
     **console.ACTIONS,
     **security_groups.ACTIONS,
+    **floating_ips.ACTIONS,
 }
 
 # Nova's actions that are not here yet: 501 says so, where 400 would deny that they exist.

@@ -2,7 +2,7 @@
 
 from minova.api.calls import consoles
 from minova.api.calls.call import Answer, Call
-from minova.api.calls.shape import STRING, of
+from minova.api.calls.shape import STRING, UUID, of
 
 _ACCEPTED = (Answer(202),)
 
@@ -11,6 +11,18 @@ ACTIONS: dict[str, tuple[Answer, ...]] = {
     **dict.fromkeys(("pause", "unpause", "suspend", "resume"), _ACCEPTED),
     **dict.fromkeys(("restore", "forceDelete"), _ACCEPTED),
     **dict.fromkeys(("os-resetState", "addSecurityGroup", "removeSecurityGroup"), _ACCEPTED),
+    **dict.fromkeys(("addFloatingIp", "removeFloatingIp"), _ACCEPTED),
+    **dict.fromkeys(("resize", "revertResize", "migrate"), _ACCEPTED),
+    "confirmResize": (Answer(204),),
+    "os-migrateLive": (Answer(202, since=(2, 34)),),
+    "evacuate": (Answer(200), Answer(200, of("adminPass", STRING), until=(2, 13))),
+    **dict.fromkeys(("shelve", "shelveOffload", "unshelve"), _ACCEPTED),
+    "createImage": (
+        Answer(202, until=(2, 44)),
+        Answer(202, of("image_id", UUID), since=(2, 45)),
+    ),
+    # Of a rotation of 0 nothing stays that could be named.
+    "createBackup": (Answer(202), Answer(202, of("image_id", UUID), since=(2, 45))),
     **dict.fromkeys(("os-getVNCConsole", "os-getSerialConsole"), (consoles.ACTION,)),
     # Asked for, refused: this cloud has none of them.
     **dict.fromkeys(("os-getSPICEConsole", "os-getRDPConsole"), ()),

@@ -5,7 +5,7 @@ do again after a crash; its outcome goes through the conductor, and a failure
 ends the action with its reason.
 """
 
-from minova.compute.actions import deleting, images, power, resize, sleep, volumes
+from minova.compute.actions import deleting, images, power, resize, shelving, sleep, volumes
 from minova.compute.actions.host import Act
 
 __all__ = ["ACTIONS"]
@@ -15,6 +15,7 @@ ACTIONS: dict[str, Act] = {
     **images.ACTIONS,
     **power.ACTIONS,
     **resize.ACTIONS,
+    **shelving.ACTIONS,
     **sleep.ACTIONS,
     **volumes.ACTIONS,
 }

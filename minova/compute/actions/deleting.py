@@ -21,6 +21,8 @@ def _delete(host: Host, ctxt: RequestContext, instance: Instance, work: Work) ->
             host.volumes.detach(attachment_id)
     host.builder.free_network(instance)
     _discard_images(host, work)
+    if instance.shelved_image_id:
+        host.images.delete(instance.shelved_image_id)
     return {"power_state": states.NOSTATE, "vifs": []}
 
 

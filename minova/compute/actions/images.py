@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from minova.common import errors
 from minova.common.context import RequestContext
@@ -45,15 +45,21 @@ def _rotate(host: Host, instance: Instance, work: Work) -> None:
             LOG.warning("backup %s is not rotated out: %s", image.id, error.message)
 
 
-def send_disk(host: Host, ctxt: RequestContext, instance: Instance, work: Work) -> None:
+def send_disk(
+    host: Host,
+    ctxt: RequestContext,
+    instance: Instance,
+    work: Work,
+    tasks: Sequence[str] | None = None,
+) -> None:
     """Fill the image that the work's `making_image` names with a copy of the root disk.
 
-    Ends at the action's last task_state. The image is deleted when that
+    Goes through the last three of `tasks`, by default the action's. The image is deleted when that
     fails, as when the server is deleted meanwhile. Done again, it takes an
     image that is whole already as it is.
     """
     image_id = str(work.request["making_image"])
-    tasks = states.ACTIONS[work.action].tasks
+    tasks = tasks or states.ACTIONS[work.action].tasks
     deleted = host.cancelled(instance.uuid)
 
     def advance(task: str) -> None:
