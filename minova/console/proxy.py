@@ -59,6 +59,12 @@ class Proxy:
         self._listener: socket.socket | None = None
         self._thread: threading.Thread | None = None
 
+    @property
+    def port(self) -> int:
+        """The port in use, known once started."""
+        assert self._listener is not None
+        return int(self._listener.getsockname()[1])
+
     def start(self) -> None:
         if self._listener is not None:
             return
