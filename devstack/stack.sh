@@ -103,7 +103,7 @@ main() {
     stage "KVM probe" probe_kvm
     choose_accelerator
     export PROFILE STATE_PATH LOG_PATH CONFIG_PATH LISTEN IDENTITY_PORT COMPUTE_PORT METADATA_PORT
-    export VOLUME_PORT IMAGE_PORT NETWORK_PORT PRIVATE_CIDR PRIVATE_MTU VIRT_TYPE
+    export VOLUME_PORT IMAGE_PORT NETWORK_PORT CONSOLE_PORT PRIVATE_CIDR PRIVATE_MTU VIRT_TYPE
     stage "user and folders" make_user_and_folders
     stage "configuration" write_config
     keep_settings

@@ -34,6 +34,7 @@ PROGRAMS = {
     "minova-network-agent": (None, "neutron"),
     "minova-compute": (None, "nova"),
     "minova-xray": (None, None),
+    "minova-console": (None, None),
 }
 Sections = dict[str, dict[str, object]]
 
@@ -96,6 +97,7 @@ def common_sections(passwords: dict[str, str]) -> Sections:
         "image": endpoint("IMAGE_PORT"),
         "network": endpoint("NETWORK_PORT") | {"mtu": os.environ["PRIVATE_MTU"]},
         "volume": endpoint("VOLUME_PORT"),
+        "console": endpoint("CONSOLE_PORT"),
         "api": endpoint("COMPUTE_PORT")
         | {
             "metadata_port": os.environ["METADATA_PORT"],

@@ -22,6 +22,7 @@ install_everything() {
     [[ $(id -u) == 0 ]] || return 0
     mkdir -p "$STATE_PATH"
     HOST_PACKAGES+=(libnbd-bin iputils-ping iputils-arping netcat-openbsd tcpdump busybox-static)
+    ! wants integration || HOST_PACKAGES+=(chromium)
     if needs_servers; then
         PROFILE=full
         FULL_PACKAGES+=(postgresql)

@@ -47,7 +47,7 @@ check_disk() {
 check_ports() {
     ! stacked || return 0
     local name port
-    for name in IDENTITY COMPUTE METADATA VOLUME IMAGE NETWORK; do
+    for name in IDENTITY COMPUTE METADATA VOLUME IMAGE NETWORK CONSOLE; do
         port=${name}_PORT
         check_port "${!port}" "stop what uses it, or choose another: ${name}_PORT=$((${!port} % 10000 + 20000)) ./devstack/stack.sh"
     done

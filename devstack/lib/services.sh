@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Start and stop: systemd where it runs, supervisord where it does not.
 
-PLAIN_PROGRAMS=(identity image network volume xray conductor scheduler api)
+PLAIN_PROGRAMS=(identity image network volume xray conductor scheduler api console)
 HOST_PROGRAMS=(network-agent compute)
 
 has_systemd() { [[ -d /run/systemd/system ]]; }
@@ -160,7 +160,7 @@ start_services() {
         supervisorctl restart minova:\* || supervisorctl start minova:\*
     fi
     local name port
-    for name in IDENTITY IMAGE NETWORK VOLUME COMPUTE METADATA; do
+    for name in IDENTITY IMAGE NETWORK VOLUME COMPUTE METADATA CONSOLE; do
         port=${name}_PORT
         wait_for "${name,,} answers on port ${!port}" 60 port_open "${!port}"
     done

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 TOP = Path(__file__).resolve().parents[3]
-PORTS = ("IDENTITY", "COMPUTE", "METADATA", "VOLUME", "IMAGE", "NETWORK")
+PORTS = ("IDENTITY", "COMPUTE", "METADATA", "VOLUME", "IMAGE", "NETWORK", "CONSOLE")
 LOAD = "".join(
     f'source "$TOP/devstack/{f}"; ' for f in ("settings", "lib/progress.sh", "lib/checks.sh")
 )
