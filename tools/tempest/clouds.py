@@ -107,9 +107,9 @@ def keep_log(running: test_cloud.Cloud) -> None:
 def private_lab() -> Iterator[Cloud]:
     """A lab by stack.sh on a private host: this machine once more, in namespaces."""
     with PrivateHost() as host:
-        prepared = host.run(
-            "bash", "-c", f"mkdir -p {LAB_GUEST.parent} && cp {GUEST.parent}/* {LAB_GUEST.parent}/"
-        )
+        # What stack.sh would make anew.
+        copy = f"mkdir -p {LAB_GUEST.parents[1]} && cp -r {GUEST.parent} {LAB_GUEST.parents[1]}/"
+        prepared = host.run("bash", "-c", copy)
         if prepared.returncode:
             sys.exit(f"{prepared.stderr}no test guest: run tools/build-guest-image")
         stacked = host.run(f"{TOP}/devstack/stack.sh", "--no-demo", timeout=STACK_SECONDS)
