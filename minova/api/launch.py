@@ -7,8 +7,6 @@ launch to the conductor. From the transaction on the DB is the truth: a lost
 cast is repeated by recovery.
 """
 
-import base64
-import binascii
 import logging
 import re
 import secrets
@@ -21,22 +19,19 @@ from typing import Any
 import falcon
 from oslo_config import cfg
 
-from minova.api import availability_zones, launch_devices, launch_networks
+from minova.api import availability_zones, launch_checks, launch_devices, launch_networks
 from minova.api.access import Access
-from minova.api.validation import address, boolean, is_uuid
-from minova.clients.image import ImageClient
+from minova.api.validation import address, boolean
 from minova.common import errors, tracing
 from minova.common.context import RequestContext
 from minova.common.undo import Undo
 from minova.conductor.rpcapi import ConductorAPI
-from minova.db import flavors, hosts, keypairs, launches, quotas, server_groups
+from minova.db import flavors, hosts, launches, quotas, server_groups
 from minova.model import states, steps
-from minova.model.instance import Flavor, ImageMeta, Instance, utcnow
+from minova.model.instance import Flavor, Instance, utcnow
 from minova.model.work import Work
 
 LOG = logging.getLogger(__name__)
-GIB = 1024**3
-MIB = 1024**2
 
 
 @dataclass(frozen=True)
@@ -91,14 +86,14 @@ class Launcher:
     def _instance(self, req: falcon.Request, wanted: dict[str, Any], most: int) -> Instance:
         """What every one of the servers has in common, checked."""
         ctxt: RequestContext = req.context.ctxt
-        _check_plain(wanted)
+        launch_checks.plain(wanted)
         flavor = self._flavor(req, str(wanted["flavorRef"]))
-        image = self._image(ctxt, wanted)
+        image = launch_checks.image(ctxt, wanted.get("imageRef"))
         devices = launch_devices.checked(wanted, image, flavor, ctxt, most)
         local = None if devices.boots_from_volume else image
-        self._check_fit(req, flavor, local)
+        launch_checks.fit(self._access, req, flavor, local)
         network = launch_networks.checked(req, wanted, most)
-        key = self._key(ctxt, wanted.get("key_name"))
+        key = launch_checks.key(self._db, ctxt, wanted.get("key_name"))
         self._check_metadata(ctxt, wanted.get("metadata") or {})
         zone, _, _ = self._place(req, wanted)
         return Instance(
@@ -115,7 +110,7 @@ class Launcher:
             image_properties=devices.image_properties,
             key_name=key.name if key else None,
             key_data=key.public_key if key else None,
-            user_data=_user_data(wanted.get("user_data")),
+            user_data=launch_checks.user_data(wanted.get("user_data")),
             config_drive=boolean(wanted.get("config_drive", False)),
             metadata=dict(wanted.get("metadata") or {}),
             tags=list(dict.fromkeys(wanted.get("tags") or [])),
@@ -144,55 +139,9 @@ class Launcher:
             raise errors.Invalid(flavors.not_found(flavor_id).message)
         return flavor
 
-    @staticmethod
-    def _image(ctxt: RequestContext, wanted: dict[str, Any]) -> ImageMeta | None:
-        reference = wanted.get("imageRef") or ""
-        image_id = reference.rstrip("/").rpartition("/")[2]
-        if not image_id:
-            return None
-        if not is_uuid(image_id):
-            raise errors.Invalid(f"Invalid imageRef provided. {image_id[:64]!r} is not a uuid.")
-        try:
-            image = ImageClient(ctxt).get(image_id)
-        except errors.NotFound:
-            raise errors.Invalid("Can not find requested image") from None
-        if image.status != "active":
-            raise errors.Invalid(f"Image {image_id} is not active.")
-        return image
-
-    def _check_fit(self, req: falcon.Request, flavor: Flavor, image: ImageMeta | None) -> None:
-        """Whether the flavor is large enough for an image that boots from a local disk."""
-        if image is None:
-            return
-        if flavor.memory_mb < image.min_ram_mb:
-            raise errors.Invalid("Flavor's memory is too small for requested image.")
-        if flavor.root_gb == 0:
-            self._access.check(req, "servers:create:zero_disk_flavor")
-            return
-        disk = flavor.root_gb * GIB
-        if flavor.root_gb < image.min_disk_gb:
-            raise errors.Invalid(
-                "Flavor's disk is smaller than the minimum size specified in image metadata. "
-                f"Flavor disk is {disk} bytes, minimum size is {image.min_disk_gb * GIB} bytes."
-            )
-        size = max(image.virtual_size or 0, image.size or 0)
-        if size > disk:
-            raise errors.Invalid(
-                "Flavor's disk is too small for requested image. "
-                f"Flavor disk is {disk} bytes, image is {size} bytes."
-            )
-
-    def _key(self, ctxt: RequestContext, name: str | None) -> keypairs.KeyPair | None:
-        if not name:
-            return None
-        try:
-            return keypairs.get(self._db, str(ctxt.user_id), name)
-        except errors.NotFound:
-            raise errors.Invalid("Invalid key_name provided.") from None
-
     def _check_metadata(self, ctxt: RequestContext, metadata: dict[str, str]) -> None:
         if metadata:
-            check_metadata_quota(quotas.limits(self._db, str(ctxt.project_id)), metadata)
+            launch_checks.metadata_quota(quotas.limits(self._db, str(ctxt.project_id)), metadata)
 
     def _place(
         self, req: falcon.Request, wanted: dict[str, Any]
@@ -249,13 +198,6 @@ class Launcher:
                     LOG.exception("instance %s: cannot cast its launch", instance.uuid)
 
 
-def check_metadata_quota(limits: dict[str, int], metadata: dict[str, str]) -> None:
-    """errors.Forbidden when a server may not have that many items."""
-    limit = limits["metadata_items"]
-    if 0 <= limit < len(metadata):
-        raise errors.QuotaExceeded(f"Maximum number of metadata items exceeds {limit}")
-
-
 def _audit_id(req: falcon.Request) -> str | None:
     """Of the token: what finds the login (step 1) of this launch."""
     token = req.env.get("keystone.token_info") or {}
@@ -280,35 +222,12 @@ def _hints(body: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in hints.items() if not key.startswith("_")}
 
 
-def _check_plain(wanted: dict[str, Any]) -> None:
-    """What exists in the API and not here: refused rather than ignored."""
-    if wanted.get("personality"):
-        raise errors.Invalid("Files cannot be injected on this cloud; use user_data instead.")
-    if wanted.get("trusted_image_certificates"):
-        raise errors.Invalid(
-            "Image certificates are not validated on this cloud; leave out "
-            "trusted_image_certificates."
-        )
-
-
 def _description(req: falcon.Request, wanted: dict[str, Any]) -> str | None:
     if "description" in wanted:
         description: str | None = wanted["description"]
         return description
     # Before 2.19 the name stood in for what could not be said.
     return None if req.context.version >= (2, 19) else wanted["name"]
-
-
-def _user_data(encoded: str | None) -> str | None:
-    if encoded is None:
-        return None
-    try:
-        base64.b64decode(re.sub(r"\s", "", encoded), validate=True)
-    except (binascii.Error, ValueError):
-        raise errors.Invalid(
-            "Invalid input for field/attribute user_data. It is not a 'base64'."
-        ) from None
-    return encoded
 
 
 def _numbered(asked: Instance, wanted: dict[str, Any], index: int, uuids: list[str]) -> Instance:

@@ -5,8 +5,8 @@ from typing import Any
 
 import falcon
 
+from minova.api import launch_checks
 from minova.api.access import Access
-from minova.api.launch import check_metadata_quota
 from minova.api.schemas import labels as schemas
 from minova.common import errors
 from minova.common.wsgi import Route
@@ -91,7 +91,7 @@ class ServerMetadata:
         def checked(old: dict[str, str]) -> dict[str, str]:
             after = change(old)
             if len(after) > len(old):
-                check_metadata_quota(limits, after)
+                launch_checks.metadata_quota(limits, after)
             return after
 
         return server_labels.change_metadata(self._db, instance.uuid, checked)
