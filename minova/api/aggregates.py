@@ -75,9 +75,9 @@ class Aggregates:
                 "or both."
             )
         if "availability_zone" in wanted and not wanted["availability_zone"]:
-            name = aggregates.get(self._db, number).name
+            known = aggregates.get(self._db, number).name
             raise errors.Invalid(
-                f"Cannot update aggregate {number}. Reason: Aggregate {name} does not support "
+                f"Cannot update aggregate {number}. Reason: Aggregate {known} does not support "
                 "empty named availability zone."
             )
         name = wanted["name"].strip() if "name" in wanted else None

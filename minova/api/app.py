@@ -6,7 +6,7 @@ from typing import Any
 import falcon
 from oslo_config import cfg
 
-from minova.api import console_auth_tokens, errors, microversions, urls, versions
+from minova.api import console_auth_tokens, errors, microversions, proxies, urls, versions
 from minova.api.access import Access
 from minova.api.aggregates import Aggregates
 from minova.api.availability_zones import AvailabilityZones
@@ -23,6 +23,8 @@ from minova.api.keypairs import KeyPairs
 from minova.api.launch import Launcher
 from minova.api.lifecycle import Lifecycle
 from minova.api.limits import Limits
+from minova.api.migrations import Migrations
+from minova.api.proxies import volumes_boot
 from minova.api.quota_sets import QuotaSets
 from minova.api.remote_consoles import RemoteConsoles
 from minova.api.security_groups import SecurityGroups
@@ -47,10 +49,14 @@ def routes(db: Database) -> list[Route]:
     """Every line of the compute API."""
     access = Access(db)
     lifecycle = Lifecycle(db)
-    return [
-        *versions.routes(),
+    servers = [
         *Servers(access, Launcher(access), lifecycle).routes(),
         *ServerActions(access, lifecycle).routes(),
+    ]
+    return [
+        *versions.routes(),
+        *servers,
+        *volumes_boot.routes(servers),
         *ServerDetails(access).routes(),
         *ServerMetadata(access).routes(),
         *ServerTags(access).routes(),
@@ -73,6 +79,7 @@ def routes(db: Database) -> list[Route]:
         *QuotaSets(access).routes(),
         *Extensions(access).routes(),
     ]
+        *proxies.routes(access),
 
 
 def build(db: Database, authenticate: Authenticate | None = None) -> WSGIApp:

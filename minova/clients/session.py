@@ -135,6 +135,14 @@ class RestClient:
         except errors.NotFound:
             LOG.debug("%s %s is gone already", self._name, path)
 
+    def url(self, path: str) -> str:
+        """Where `path` of the service is, by the catalog."""
+        return self._url(path)
+
+    def remove(self, path: str) -> None:
+        """DELETE, once; errors.NotFound when it is not there."""
+        self._request("DELETE", path)
+
     def stream(self, path: str, chunk: int = 1024 * 1024) -> Iterator[bytes]:
         """GET as chunks of bytes."""
         answer = self._request("GET", path, stream=True)

@@ -15,6 +15,7 @@ from minova.policies import (
     compute_disks,
     compute_moves,
     compute_power,
+    compute_proxies,
     compute_resources,
 )
 
@@ -275,8 +276,10 @@ _RULES: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
     "extensions": (_ANYONE, "List extensions", ("GET /extensions",)),
     **compute_consoles.RULES,
     **compute_disks.RULES,
+    **compute_moves.RULES,
     **compute_power.RULES,
     **compute_resources.RULES,
+    **compute_proxies.RULES,
 }
 
 

@@ -30,6 +30,8 @@ from minova.api.calls import (
     flavors,
     hosts,
     keypairs,
+    proxies,
+    migrations,
     quotas,
     server_actions,
     server_details,
@@ -57,3 +59,4 @@ CALLS: dict[str, Call] = {
     **quotas.CALLS,
     **extensions.CALLS,
 }
+    **proxies.CALLS,

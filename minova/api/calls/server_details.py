@@ -41,7 +41,7 @@ INTERFACE = Shape(
     has("fixed_ips", every(_FIXED_IP)),
     has("tag", maybe(STRING), (2, 70)),
 )
-_RULE = Shape(
+RULE = Shape(
     has("id", UUID),
     has("parent_group_id", UUID),
     has("ip_protocol", maybe(STRING)),
@@ -55,7 +55,7 @@ GROUP = Shape(
     has("name", STRING),
     has("description", STRING),
     has("tenant_id", STRING),
-    has("rules", every(_RULE)),
+    has("rules", every(RULE)),
 )
 _ACTION = (
     has("action", STRING),
