@@ -33,7 +33,7 @@ HISTORY: dict[int, str] = {
     11: "services can be forced down",
     12: "virtual interfaces showed their network: they are gone for good",
     13: "server groups show their project and user",
-    14: "evacuate: not here",
+    14: "evacuate without shared storage, whose answer has no password",
     15: "server groups with soft policies",
     16: "servers show host_status",
     17: "crash dumps: not here",
@@ -41,19 +41,19 @@ HISTORY: dict[int, str] = {
     19: "servers have a description",
     20: "volumes of shelved servers: shelving is not here",
     21: "actions of deleted servers can be read",
-    22: "live migrations: not here",
-    23: "live migrations: not here",
-    24: "live migrations: not here",
-    25: "live migrations: not here",
+    22: "a live migration can be hurried (none is ever in progress here)",
+    23: "a server's live migrations; migrations have a type",
+    24: "a live migration can be aborted",
+    25: "live migration decides on block migration itself",
     26: "server tags",
     27: "the header OpenStack-API-Version",
     28: "a hypervisor's cpu_info is an object",
-    29: "evacuate: not here",
-    30: "live migrations: not here",
+    29: "evacuate can be forced",
+    30: "live migration can be forced",
     31: "the tokens of all consoles can be looked up",
     32: "tags on requested networks and block devices",
     33: "hypervisors in pages",
-    34: "live migrations: not here",
+    34: "live migration answers before its checks",
     35: "key pairs in pages",
     36: "the proxies to other services are gone; so are their quotas and limits",
     37: "networks have to be said: a list, `auto` or `none`",
@@ -75,19 +75,19 @@ HISTORY: dict[int, str] = {
     53: "services and hypervisors are known by uuid",
     54: "rebuild: not here",
     55: "flavors have a description",
-    56: "cold migration: not here",
+    56: "cold migration to a host of one's choice",
     57: "injected files are gone, with their quotas and limits",
     58: "actions in pages, and since when",
-    59: "migrations: not here",
+    59: "migrations have a uuid, and come in pages",
     60: "multiattach volumes",
     61: "flavors show their extra specs",
     62: "events show their host",
     63: "trusted image certificates (none is configured here)",
     64: "a server group has one policy, and rules",
-    65: "live migrations: not here",
+    65: "a live migration that waits can be aborted",
     66: "changes-before",
     67: "volume_type of new block devices",
-    68: "live migrations: not here",
+    68: "nothing can be forced to a host any more",
     69: "servers of a cell that is down (there is one cell, and it answers or fails)",
     70: "tags of attached volumes and interfaces are shown",
     71: "servers show their server_groups",
@@ -99,7 +99,7 @@ HISTORY: dict[int, str] = {
     77: "unshelve may name a zone",
     78: "a server's NUMA topology",
     79: "delete_on_termination of attached volumes",
-    80: "migrations: not here",
+    80: "migrations by user and project",
     81: "the hosts of an aggregate can be told to cache images",
     82: "accelerator events: accelerators are not here",
     83: "more filters for everyone",
@@ -114,7 +114,7 @@ HISTORY: dict[int, str] = {
     92: "key pairs are only imported; their names may hold '@' and '.'",
     93: "rebuild: not here",
     94: "the hostname may be fully qualified",
-    95: "evacuate: not here",
+    95: "evacuated servers stay stopped",
     96: "pinned_availability_zone",
     97: "shares: not here",
     98: "servers show the properties of their image",
@@ -182,8 +182,11 @@ def _answer(req: falcon.Request, resp: falcon.Response, version: Version) -> Non
 
 def _requested(req: falcon.Request) -> Version:
     asked = _of_header(req.get_header(HEADER)) or req.get_header(LEGACY_HEADER)
-    if not asked:
-        return MIN
+    return parse(asked) if asked else MIN
+
+
+def parse(asked: str) -> Version:
+    """The version that `2.N` or `latest` names; NotAcceptable for one we do not speak."""
     asked = asked.strip()
     if asked == "latest":
         return MAX

@@ -135,6 +135,23 @@ def rotate(context: click.Context) -> None:
 
 
 @main.command()
+@click.option("--microversion", default="latest", help="2.N, or `latest`, which is the default.")
+@click.pass_context
+def openapi(context: click.Context, microversion: str) -> None:
+    """The compute API as an OpenAPI 3.1 document, on standard output."""
+    _configure(context)
+    microversions = importlib.import_module("minova.api.microversions")
+    try:
+        version = microversions.parse(microversion)
+    except errors.MinovaError as error:
+        raise click.BadParameter(error.message, param_hint="--microversion") from None
+    options = cfg.CONF.api
+    module = importlib.import_module("minova.api.openapi")
+    url = f"http://{options.host}:{options.port}"
+    click.echo(json.dumps(module.document(engine.Database("sqlite://"), version, url), indent=1))
+
+
+@main.command()
 @click.argument("server")
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
 @click.pass_context
