@@ -66,6 +66,7 @@ def routes(db: Database) -> list[Route]:
         *ConsoleAuthTokens(access).routes(),
         *SecurityGroups(access).routes(),
         *InstanceActions(access).routes(),
+        *Migrations(access).routes(),
         *ExternalEvents(access).routes(),
         *Flavors(access).routes(),
         *FlavorExtraSpecs(access).routes(),

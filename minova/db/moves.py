@@ -7,14 +7,15 @@ into its `finish` and `fail`.
 
 import datetime as dt
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
 
 from minova.common import errors
 from minova.common.context import RequestContext
-from minova.db import allocations, launches, quotas, tables, work
+from minova.db import actions, allocations, launches, quotas, tables, work
 from minova.db.engine import Database, retried
 from minova.model import migration as status
 from minova.model import states
@@ -69,17 +70,11 @@ def taken(becomes: str) -> Callable[[sa.Connection, Instance], Row]:
     """
 
     def take(connection: sa.Connection, instance: Instance) -> Row:
-        row = connection.execute(
-            _migrations.select()
-            .where(
-                _migrations.c.instance_uuid == instance.uuid,
-                _migrations.c.status == status.FINISHED,
-            )
-            .order_by(_migrations.c.id.desc())
-        ).first()
-        if row is None or not _set_status(connection, row.uuid, becomes, before=[status.FINISHED]):
+        migration = _open(connection, instance.uuid)
+        if migration is None or migration.status != status.FINISHED:
             raise errors.Invalid("Instance has not been resized.")
-        migration = Migration(**{**row._mapping, "status": becomes})
+        _set_status(connection, migration.uuid, becomes)
+        migration = replace(migration, status=becomes)
         found: Row = {"migration": migration}
         if becomes == status.CONFIRMING:
             found["host"] = migration.source_compute
@@ -156,12 +151,24 @@ def ended(connection: sa.Connection, entry: Work, *, succeeded: bool) -> list[st
     """What the end of an action means for its migration and claims; hosts that keep remains."""
     if entry.action in ("delete", "forceDelete"):
         return _deleted(connection, entry.instance_uuid) if succeeded else []
-    end = _ENDS.get((entry.action, succeeded))
-    if end is None or "migration" not in entry.request:
+    if entry.action == "softDelete" and succeeded:
+        abandoned(connection, entry.instance_uuid)
         return []
-    migration: Migration = entry.request["migration"]
-    end(connection, migration)
+    end = _ENDS.get((entry.action, succeeded))
+    migration = _open(connection, entry.instance_uuid) if end is not None else None
+    if end is not None and migration is not None:
+        end(connection, migration)
     return []
+
+
+def _open(connection: sa.Connection, instance_uuid: str) -> Migration | None:
+    """The migration of an instance that has not ended, if there is one."""
+    row = connection.execute(
+        _migrations.select()
+        .where(_migrations.c.instance_uuid == instance_uuid, _migrations.c.status.in_(status.OPEN))
+        .order_by(_migrations.c.id.desc())
+    ).first()
+    return None if row is None else Migration(**row._mapping)
 
 
 def _moved(connection: sa.Connection, migration: Migration) -> None:
@@ -226,18 +233,14 @@ def _deleted(connection: sa.Connection, instance_uuid: str) -> list[str]:
 
 
 def abandoned(connection: sa.Connection, instance_uuid: str) -> None:
-    """An admin reset the instance's state in the middle: it stays what its record says it is."""
-    row = connection.execute(
-        _migrations.select()
-        .where(_migrations.c.instance_uuid == instance_uuid, _migrations.c.status.in_(status.OPEN))
-        .order_by(_migrations.c.id.desc())
-    ).first()
-    if row is None:
+    """Its state was set to another in the middle: the instance stays what its record says."""
+    migration = _open(connection, instance_uuid)
+    if migration is None:
         return
-    _set_status(connection, row.uuid, status.ERROR)
-    back = row.status not in (status.FINISHED, status.CONFIRMING, status.REVERTING)
+    back = migration.status not in (status.FINISHED, status.CONFIRMING, status.REVERTING)
+    _set_status(connection, migration.uuid, status.ERROR if back else status.CONFIRMED)
     allocations.settle_move(connection, instance_uuid, back=back)
-    flavor = row.old_flavor if back else row.new_flavor
+    flavor = migration.old_flavor if back else migration.new_flavor
     _count(connection, instance_uuid, flavor)
 
 
@@ -265,13 +268,12 @@ def _count(connection: sa.Connection, instance_uuid: str, *flavors: Flavor) -> N
     )
 
 
-def _set_status(
-    connection: sa.Connection, migration_uuid: str, becomes: str, before: Iterable[str] = ()
-) -> bool:
-    query = _migrations.update().where(_migrations.c.uuid == migration_uuid)
-    if before:
-        query = query.where(_migrations.c.status.in_(list(before)))
-    return bool(connection.execute(query.values(status=becomes, updated_at=utcnow())).rowcount)
+def _set_status(connection: sa.Connection, migration_uuid: str, becomes: str) -> None:
+    connection.execute(
+        _migrations.update()
+        .where(_migrations.c.uuid == migration_uuid)
+        .values(status=becomes, updated_at=utcnow())
+    )
 
 
 def _numbers(connection: sa.Connection, flavor_ids: set[str]) -> dict[str, int]:
@@ -301,6 +303,78 @@ def _check_quota(connection: sa.Connection, instance: Instance, new: Flavor) -> 
             used=", ".join(str(used[r]) for r in over),
             limit=", ".join(str(limits[r]) for r in over),
         )
+
+
+@retried
+def refused(
+    db: Database,
+    ctxt: RequestContext,
+    instance: Instance,
+    action: str,
+    *,
+    kind: str,
+    message: str,
+    word: str,
+    fault: bool = False,
+) -> None:
+    """Record a move that no host can have: its action, its migration in `error`.
+
+    With `fault` the instance is in ERROR then. Raises errors.Conflict when its
+    state does not allow the action in the first place.
+    """
+    flavor = instance.flavor
+    with db.transaction() as connection:
+        locked = connection.execute(
+            _instances.update()
+            .where(
+                _instances.c.uuid == instance.uuid,
+                _instances.c.vm_state == instance.vm_state,
+                _instances.c.deleted_at.is_(None),
+            )
+            .values(updated_at=utcnow())
+        )
+        if not locked.rowcount:
+            raise errors.Conflict(f"Cannot '{word}' instance {instance.uuid}; try again.")
+        number = _numbers(connection, {flavor.id}).get(flavor.id, 0)
+        connection.execute(
+            _migrations.insert().values(
+                uuid=str(uuid.uuid4()),
+                instance_uuid=instance.uuid,
+                project_id=str(ctxt.project_id),
+                user_id=str(ctxt.user_id),
+                migration_type=kind,
+                status=status.ERROR,
+                source_compute=instance.host,
+                source_node=instance.node,
+                old_flavor=flavor,
+                new_flavor=flavor,
+                old_flavor_number=number,
+                new_flavor_number=number,
+                old_vm_state=instance.vm_state,
+                created_at=utcnow(),
+                updated_at=utcnow(),
+            )
+        )
+        actions.finish(connection, actions.start(connection, ctxt, instance.uuid, action), message)
+        if fault:
+            _end_in_error(connection, instance.uuid, message)
+
+
+def _end_in_error(connection: sa.Connection, instance_uuid: str, message: str) -> None:
+    connection.execute(
+        _instances.update()
+        .where(_instances.c.uuid == instance_uuid)
+        .values(vm_state=states.ERROR, task_state=None)
+    )
+    connection.execute(
+        tables.instance_faults.insert().values(
+            instance_uuid=instance_uuid,
+            code=500,
+            message=message[:255],
+            details="",
+            created_at=utcnow(),
+        )
+    )
 
 
 def leaving(db: Database, host: str) -> list[str]:

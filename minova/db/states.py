@@ -299,6 +299,7 @@ def reset(db: Database, ctxt: RequestContext, uuid: str, vm_state: str) -> None:
         for action_id in work.end_all(connection, uuid):
             actions.finish(connection, action_id, "An administrator reset the server's state.")
         actions.finish(connection, actions.start(connection, ctxt, uuid, "resetState"), None)
+        moves.abandoned(connection, uuid)
 
 
 @retried

@@ -53,6 +53,7 @@ CALLS: dict[str, Call] = {
     **volume_attachments.CALLS,
     **flavors.CALLS,
     **keypairs.CALLS,
+    **migrations.CALLS,
     **hosts.CALLS,
     **aggregates.CALLS,
     **server_groups.CALLS,
