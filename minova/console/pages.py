@@ -111,7 +111,8 @@ def _listed(folder: Path) -> Iterable[tuple[str, Path]]:
     """URL path -> file of what pages need: nothing hidden, nothing from elsewhere."""
     top = folder.resolve()
     for where, folders, names in os.walk(top):
-        folders[:] = [name for name in folders if not name.startswith(".") and name != "utils"]
+        hidden = ("utils",) if Path(where) == top else ()
+        folders[:] = [n for n in folders if not n.startswith(".") and n not in hidden]
         for name in names:
             file = (Path(where) / name).resolve()
             if file.suffix in _TYPES and file.is_relative_to(top) and not name.startswith("."):

@@ -20,6 +20,8 @@ HTML = (
 def folder(tmp_path: Path) -> Path:
     top = tmp_path / "novnc"
     (top / "core").mkdir(parents=True)
+    (top / "vendor" / "utils").mkdir(parents=True)
+    (top / "vendor" / "utils" / "common.js").write_text("export default 2;")
     (top / "utils").mkdir()
     (top / "vnc_lite.html").write_bytes(HTML)
     (top / "vnc_auto.html").symlink_to("vnc_lite.html")
@@ -41,6 +43,7 @@ def test_the_page_and_its_scripts_are_there(pages: Pages) -> None:
     page = pages.get("/vnc_lite.html")
     assert (page.status, page.body) == (200, HTML)
     assert pages.get("/vnc_auto.html").body == HTML
+    assert pages.get("/vendor/utils/common.js").status == 200
     script = pages.get("/core/rfb.js")
     assert script.headers["Content-Type"].startswith("text/javascript")
 
