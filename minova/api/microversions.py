@@ -106,7 +106,7 @@ HISTORY: dict[int, str] = {
     84: "events show details",
     85: "delete_on_termination can be changed",
     86: "extra specs are validated",
-    87: "rescue: not here",
+    87: "rescue of servers that boot from a volume",
     88: "hypervisors lose the counters; uptime is shown with them",
     89: "attachments lose `id`, and show attachment_id and bdm_uuid",
     90: "the hostname can be chosen and is shown to all",

@@ -82,6 +82,16 @@ def config_drive(
     return files
 
 
+def with_password(files: Files, password: str) -> Files:
+    """The config drive that also tells an administrator's password."""
+    told: Files = {}
+    for path, content in files.items():
+        if path.startswith("openstack/") and path.endswith("/meta_data.json"):
+            content = _json({**json.loads(content), "admin_pass": password})
+        told[path] = content
+    return told
+
+
 def documents(
     instance: Instance,
     vifs: Sequence[VIF],

@@ -13,6 +13,8 @@ RULES: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
     "os-pause-server:unpause": (_MEMBER, "Let a paused server go on", _ACTION),
     "os-suspend-server:suspend": (_MEMBER, "Suspend a server to its host's disk", _ACTION),
     "os-suspend-server:resume": (_MEMBER, "Let a suspended server go on", _ACTION),
+    "os-rescue": (_MEMBER, "Rescue a server", _ACTION),
+    "os-unrescue": (_MEMBER, "Take a server out of its rescue", _ACTION),
     "os-deferred-delete:restore": (_MEMBER, "Restore a deleted server", _ACTION),
     "os-deferred-delete:force": (_MEMBER, "Delete a server for good", _ACTION),
 }

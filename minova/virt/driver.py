@@ -156,6 +156,23 @@ class Driver(Protocol):
     def resume(self, instance: Instance) -> None:
         """Go on where `suspend` has stopped, once its volumes are connected again."""
 
+    def rescue(
+        self,
+        instance: Instance,
+        image: ImageMeta,
+        vifs: list[VIF],
+        config_drive: GuestFiles | None,
+    ) -> None:
+        """Boot the cached `image`, the instance's own disks beside it.
+
+        How they stand is in `virt.libvirt.rescue`. Ends a guest that runs.
+        Raises errors.Invalid when the image asks for a device there is not,
+        errors.NotFound when there is nothing to rescue.
+        """
+
+    def unrescue(self, instance: Instance, vifs: list[VIF]) -> None:
+        """Boot its own disks again, and remove what the rescue had."""
+
     def migrate_out(self, instance: Instance, migration_id: str, flavor: Flavor) -> dict[str, Any]:
         """Stop the guest and keep its disks as they are, for a way back under `migration_id`.
 

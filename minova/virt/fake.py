@@ -21,7 +21,7 @@ from oslo_config import cfg
 from minova.common import errors
 from minova.model import device_names, states, steps
 from minova.model.instance import VIF, BlockDevice, Flavor, ImageMeta, Instance
-from minova.virt import fake_console, fake_moves, fake_sleep, qcow2, verified
+from minova.virt import fake_console, fake_moves, fake_rescue, fake_sleep, qcow2, verified
 from minova.virt.driver import (
     DiskImage,
     GuestFiles,
@@ -152,15 +152,12 @@ class FakeDriver:
         with self.host.lock:
             guest = self.host.existing(instance.uuid)
             if guest.power_state in ENDED:
-                guest.vifs = list(vifs)
-                guest.boot()
+                self._boot(guest, instance, vifs)
 
     def reboot(self, instance: Instance, vifs: list[VIF], hard: bool, timeout: int = 60) -> None:
         self._enter("reboot")
         with self.host.lock:
-            guest = self.host.existing(instance.uuid)
-            guest.vifs = list(vifs)
-            guest.boot()
+            self._boot(self.host.existing(instance.uuid), instance, vifs)
 
     def pause(self, instance: Instance) -> None:
         self._enter("pause")
@@ -177,6 +174,20 @@ class FakeDriver:
     def resume(self, instance: Instance) -> None:
         self._enter("resume")
         fake_sleep.resume(self.host, instance)
+
+    def rescue(
+        self,
+        instance: Instance,
+        image: ImageMeta,
+        vifs: list[VIF],
+        config_drive: GuestFiles | None,
+    ) -> None:
+        self._enter("rescue")
+        fake_rescue.rescue(self.host, instance, image, vifs, config_drive)
+
+    def unrescue(self, instance: Instance, vifs: list[VIF]) -> None:
+        self._enter("unrescue")
+        fake_rescue.unrescue(self.host, instance, vifs)
 
     def migrate_out(self, instance: Instance, migration_id: str, flavor: Flavor) -> dict[str, Any]:
         self._enter("migrate_out")
@@ -289,6 +300,12 @@ class FakeDriver:
     def _guest(self, instance: Instance) -> FakeGuest:
         uuid = str(UUID(instance.uuid))
         return self.host.guests.setdefault(uuid, FakeGuest(uuid, instance.domain_name))
+
+    def _boot(self, guest: FakeGuest, instance: Instance, vifs: list[VIF]) -> None:
+        guest.vifs = list(vifs)
+        if instance.vm_state != states.RESCUED:
+            fake_rescue.leave(guest)
+        guest.boot()
 
     def _forget(self, uuid: str) -> None:
         with self.host.lock:

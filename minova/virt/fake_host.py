@@ -15,6 +15,8 @@ class FakeGuest:
     """A guest: `disks` are made before it has a `power_state`.
 
     `aside` holds what it was before a migration, by the migration's uuid.
+    `rescue_image` is the id of what it boots instead of its own disks, with
+    `rescue_drive` for its config drive.
     """
 
     uuid: str
@@ -26,6 +28,8 @@ class FakeGuest:
     vifs: list[VIF] = field(default_factory=list)
     volumes: dict[str, str] = field(default_factory=dict)
     config_drive: dict[str, bytes] = field(default_factory=dict)
+    rescue_image: str | None = None
+    rescue_drive: dict[str, bytes] = field(default_factory=dict)
     console: bytes = b""
 
     def say(self, line: str) -> None:
@@ -35,7 +39,7 @@ class FakeGuest:
     def boot(self) -> None:
         """Run, from the start."""
         self.power_state = states.RUNNING
-        self.say(f"{self.name} boots")
+        self.say(f"{self.name} boots" if self.rescue_image is None else "the rescue system is up")
         self.say("finds its disks")
         self.say("ready")
 

@@ -9,6 +9,7 @@ from minova.api.actions import (
     live_moves,
     locking,
     power,
+    rescue,
     resize,
     security_groups,
     shelving,
@@ -20,6 +21,7 @@ __all__ = ["ACTIONS", "LATER", "Action", "Call", "Tools"]
 
 ACTIONS: dict[str, Action] = {
     **power.ACTIONS,
+    **rescue.ACTIONS,
     **images.ACTIONS,
     **shelving.ACTIONS,
     **resize.ACTIONS,

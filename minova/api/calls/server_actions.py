@@ -9,7 +9,8 @@ _ACCEPTED = (Answer(202),)
 ACTIONS: dict[str, tuple[Answer, ...]] = {
     **dict.fromkeys(("os-start", "os-stop", "reboot", "lock", "unlock"), _ACCEPTED),
     **dict.fromkeys(("pause", "unpause", "suspend", "resume"), _ACCEPTED),
-    **dict.fromkeys(("restore", "forceDelete"), _ACCEPTED),
+    **dict.fromkeys(("restore", "forceDelete", "unrescue"), _ACCEPTED),
+    "rescue": (Answer(200, of("adminPass", STRING)),),
     **dict.fromkeys(("os-resetState", "addSecurityGroup", "removeSecurityGroup"), _ACCEPTED),
     **dict.fromkeys(("addFloatingIp", "removeFloatingIp"), _ACCEPTED),
     **dict.fromkeys(("resize", "revertResize", "migrate"), _ACCEPTED),

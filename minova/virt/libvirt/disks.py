@@ -10,6 +10,7 @@ A file that is there is whole: each is made under another name and renamed.
 """
 
 import functools
+import itertools
 import logging
 import os
 import shutil
@@ -27,8 +28,9 @@ from minova.virt.libvirt.imagecache import Base
 
 LOG = logging.getLogger(__name__)
 GIB, MIB = 1024**3, 1024**2
-ROOT, EPHEMERAL, SWAP, CONFIG, CONSOLE = (
+ROOT, RESCUE, EPHEMERAL, SWAP, CONFIG, CONSOLE = (
     "disk",
+    "disk.rescue",
     "disk.eph",
     "disk.swap",
     "disk.config",
@@ -75,24 +77,29 @@ def instance_uuids(instances: Path) -> list[str]:
 
 
 def backing_files(instances: Path) -> set[Path]:
-    """The cached images that root disks here stand on."""
+    """The cached images that root and rescue disks here stand on."""
     found = set()
-    for name in instance_uuids(instances):
+    for name, disk in itertools.product(instance_uuids(instances), (ROOT, RESCUE)):
         try:
-            base = qcow2.backing_file(instances / name / ROOT)
+            base = qcow2.backing_file(instances / name / disk)
         except OSError:
-            continue  # no local root disk, or just being deleted
+            continue  # there is none, or it is just being deleted
         if base is not None:
             found.add(base)
     return found
 
 
 def make_root(folder: InstanceFolder, instance: Instance, base: Base) -> None:
-    """The overlay on `base`, as large as the flavor says (0: as the image)."""
-    size = [str(instance.flavor.root_gb * GIB)] if instance.flavor.root_gb else []
+    """The root disk, on `base`, as large as the flavor says (0: as the image)."""
+    make_overlay(folder / ROOT, base, instance.flavor.root_gb)
+
+
+def make_overlay(path: Path, base: Base, size_gb: int = 0) -> None:
+    """A disk at `path` that begins as `base` and is as large as it, if no size is given."""
+    size = [str(size_gb * GIB)] if size_gb else []
     source = ("-F", base.format, "-b", str(base.path))
     _make(
-        folder / ROOT,
+        path,
         lambda part: run(
             *_LIMITS, "qemu-img", "create", "-q", "-f", "qcow2", *source, str(part), *size
         ),

@@ -36,6 +36,7 @@ from minova.virt.libvirt import (
     kept_disks,
     moves,
     power,
+    rescue,
     resources,
     sleep,
     snapshots,
@@ -164,6 +165,27 @@ class LibvirtDriver:
     def resume(self, instance: Instance) -> None:
         sleep.resume(self._guest(instance.uuid), self._watch)
 
+    def rescue(
+        self,
+        instance: Instance,
+        image: ImageMeta,
+        vifs: list[VIF],
+        config_drive: GuestFiles | None,
+    ) -> None:
+        guest, folder = self._guest(instance.uuid), self._existing_folder(instance.uuid)
+        xml = functools.partial(self._xml, instance, None, vifs, instance.block_devices)
+        with self._watch.expecting(instance.uuid, states.RUNNING):
+            guest.kill()
+            base = self._cache.base(image)
+            rescue.enter(guest, folder, xml, base, image.properties, vifs, config_drive)
+
+    def unrescue(self, instance: Instance, vifs: list[VIF]) -> None:
+        guest = self._guest(instance.uuid)
+        with self._watch.expecting(instance.uuid, states.RUNNING):
+            guest.kill()
+            rescue.leave(guest, self._folder(instance.uuid))
+            self._start_with(guest, instance, vifs)
+
     def migrate_out(self, instance: Instance, migration_id: str, flavor: Flavor) -> dict[str, Any]:
         guest, folder = self._guest(instance.uuid), self._folder(instance.uuid)
         moves.leave(guest, self._watch, folder, instance, migration_id, flavor)
@@ -223,6 +245,12 @@ class LibvirtDriver:
     def _folder(self, uuid: str) -> InstanceFolder:
         return InstanceFolder(self._instances, uuid)
 
+    def _existing_folder(self, uuid: str) -> InstanceFolder:
+        folder = self._folder(uuid)
+        if not folder.path.exists():
+            raise errors.NotFound(resource="Guest", id=uuid)
+        return folder
+
     def _accelerator(self) -> str:
         return resources.ACCELERATORS[cfg.CONF.libvirt.virt_type]
 
@@ -247,11 +275,12 @@ class LibvirtDriver:
 
     def _start_with(self, guest: Guest, instance: Instance, vifs: list[VIF]) -> None:
         """Start a guest that has ended, on the interfaces it has now."""
+        if instance.vm_state != states.RESCUED:
+            rescue.leave(guest, self._folder(instance.uuid))
         defined = guest.xml(live=False)
         if defined is None:
             # The domain is gone (the host was reinstalled, say), its disks are not.
-            if not self._folder(instance.uuid).path.exists():
-                raise errors.NotFound(resource="Guest", id=instance.uuid)
+            self._existing_folder(instance.uuid)
             guest.start_new(self._xml(instance, None, vifs, instance.block_devices))
             return
         changed = interfaces.replaced(ElementTree.fromstring(defined), vifs)
