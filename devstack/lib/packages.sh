@@ -2,7 +2,7 @@
 # Debian packages and the Python environment.
 
 HOST_PACKAGES=(
-    qemu-system-x86 qemu-utils libvirt-daemon-system libvirt-daemon-driver-qemu libvirt-clients
+    qemu-system-x86 qemu-utils ovmf libvirt-daemon-system libvirt-daemon-driver-qemu libvirt-clients
     nftables dnsmasq-base iproute2 genisoimage openssh-client openssl novnc
     python3-venv python3-dev gcc libvirt-dev pkg-config
     syslinux mtools dosfstools e2fsprogs fdisk cpio binutils xz-utils

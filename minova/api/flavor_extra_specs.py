@@ -1,6 +1,5 @@
 """Extra specs of flavors: what a host must offer, and how the guest is made."""
 
-import re
 from typing import Any
 
 import falcon
@@ -11,47 +10,7 @@ from minova.api.schemas import flavors as schemas
 from minova.common import errors
 from minova.common.wsgi import Route
 from minova.db import flavors
-
-_NUMBER = r"\d{1,12}"
-_BOOL = r"(?i:true|false|yes|no|on|off|t|f|y|n|1|0)"
-_ANY = r".*"
-
-# From 2.86 on a key of these namespaces has to be one of them, with such a
-# value; keys of other namespaces, and without one, are the operator's own.
-# Names: the extra spec reference of Nova's documentation.
-_KNOWN: dict[str, dict[str, str]] = {
-    "hw": {
-        r"numa_nodes": _NUMBER,
-        r"numa_(cpus|mem)\.\d+": r"[\d,^\- ]+",
-        r"pci_numa_affinity_policy": r"required|preferred|legacy|socket",
-        r"cpu_policy": r"dedicated|shared|mixed",
-        r"cpu_dedicated_mask": r"[\d,^\-]+",
-        r"cpu_thread_policy": r"prefer|isolate|require",
-        r"emulator_threads_policy": r"share|isolate",
-        r"cpu_realtime": _BOOL,
-        r"cpu_realtime_mask": r"[\d,^\-]+",
-        r"cpu_(max_)?(sockets|cores|threads)": _NUMBER,
-        r"mem_page_size": r"large|small|any|\d+([kKmMgG]([bB]|iB)?)?",
-        r"mem_encryption": _BOOL,
-        r"mem_encryption_model": _ANY,
-        r"(virtio_packed_ring|locked_memory|pmu|boot_menu|tpm_secret_security)": _ANY,
-        r"(pmem|watchdog_action|serial_port_count|vif_multiqueue_enabled)": _ANY,
-        r"(tpm_version|tpm_model|viommu_model|maxphysaddr_mode|maxphysaddr_bits)": _ANY,
-        r"(hide_hypervisor_id|sound_model|usb_model|redirected_usb_ports)": _ANY,
-    },
-    "hw_rng": {r"allowed": _BOOL, r"rate_bytes": _NUMBER, r"rate_period": _NUMBER},
-    "hw_video": {r"ram_max_mb": _NUMBER},
-    "quota": {
-        r"cpu_(shares|period|quota)(_.*)?": r"-?\d{1,12}",
-        r"disk_(read|write|total)_(bytes|iops)_sec(_max(_length)?)?": _NUMBER,
-        r"vif_(in|out)bound_(average|burst|peak)": _NUMBER,
-        r"(cpu|memory|disk_io|vif)_(limit|reservation|shares_level|shares_share)": _ANY,
-    },
-    "os": {r"secure_boot": r"required|disabled|optional", r"vif_model": _ANY},
-    "trait": {r"(group[\w\-]+\.)?[A-Z][A-Z0-9_]*": r"required|forbidden"},
-    "accel": {r"device_profile": _ANY},
-    "pci_passthrough": {r"alias": _ANY},
-}
+from minova.model import extra_specs
 
 
 class FlavorExtraSpecs:
@@ -110,29 +69,13 @@ class FlavorExtraSpecs:
     def _set(self, req: falcon.Request, flavor_id: str, wanted: dict[str, str]) -> None:
         if req.context.version >= (2, 86):
             for key, value in wanted.items():
-                check(key, value)
+                extra_specs.check(key, value)
         flavors.change_specs(self._db, known_id(flavor_id), wanted)
 
     def delete(self, req: falcon.Request, resp: falcon.Response, flavor_id: str, key: str) -> None:
         """DELETE /flavors/{flavor_id}/os-extra_specs/{key}"""
         self._access.check(req, "os-flavor-extra-specs:delete")
         flavors.change_specs(self._db, known_id(flavor_id), {}, remove=key)
-
-
-def check(key: str, value: str) -> None:
-    """errors.Invalid for a key of a known namespace that is unknown, or its value wrong."""
-    namespace, _, name = key.partition(":")
-    known = _KNOWN.get(namespace)
-    if not name or known is None:
-        return
-    for pattern, values in known.items():
-        if re.fullmatch(pattern, name):
-            if re.fullmatch(values, value, re.DOTALL):
-                return
-            raise errors.Invalid(f"Validation failed; '{value}' is no value of extra spec {key}.")
-    raise errors.Invalid(
-        f"Validation failed; extra spec '{key}' does not appear to be a valid extra spec."
-    )
 
 
 def _strings(values: dict[str, Any]) -> dict[str, str]:

@@ -27,7 +27,7 @@ from minova.common.context import RequestContext
 from minova.common.undo import Undo
 from minova.conductor.rpcapi import ConductorAPI
 from minova.db import flavors, hosts, launches, quotas, server_groups
-from minova.model import states, steps
+from minova.model import hardware, states, steps
 from minova.model.instance import Flavor, Instance, utcnow
 from minova.model.work import Work
 
@@ -90,6 +90,7 @@ class Launcher:
         flavor = self._flavor(req, str(wanted["flavorRef"]))
         image = launch_checks.image(ctxt, wanted.get("imageRef"))
         devices = launch_devices.checked(wanted, image, flavor, ctxt, most)
+        hardware.check(flavor, devices.image_properties)
         local = None if devices.boots_from_volume else image
         launch_checks.fit(self._access, req, flavor, local)
         network = launch_networks.checked(req, wanted, most)

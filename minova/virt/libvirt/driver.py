@@ -18,7 +18,7 @@ from oslo_config import cfg
 
 from minova.common import errors
 from minova.common.undo import Undo
-from minova.model import states, steps
+from minova.model import hardware, states, steps
 from minova.model.instance import VIF, BlockDevice, Flavor, ImageMeta, Instance
 from minova.virt import verified
 from minova.virt.driver import (
@@ -283,7 +283,8 @@ class LibvirtDriver:
             self._existing_folder(instance.uuid)
             guest.start_new(self._xml(instance, None, vifs, instance.block_devices))
             return
-        changed = interfaces.replaced(ElementTree.fromstring(defined), vifs)
+        wanted = hardware.of(instance.flavor, instance.image_properties)
+        changed = interfaces.replaced(ElementTree.fromstring(defined), vifs, wanted)
         if changed is not None:
             guest.redefine(changed)
         guest.start()

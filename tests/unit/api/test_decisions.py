@@ -8,9 +8,10 @@ import falcon
 import pytest
 from falcon import testing
 
-from minova.api import flavor_extra_specs, key_material, server_filters, urls
+from minova.api import key_material, server_filters, urls
 from minova.api.launch import default_hostname
 from minova.common import errors
+from minova.model import extra_specs
 
 SERVER = "0cf3232c-2d72-4058-8349-8b8f71435874"
 OWN = "a" * 32
@@ -128,7 +129,7 @@ def test_a_made_key_has_the_fingerprint_of_its_public_half() -> None:
 )
 def test_extra_specs_of_known_namespaces_are_checked(key, value, fine) -> None:
     if fine:
-        flavor_extra_specs.check(key, value)
+        extra_specs.check(key, value)
     else:
         with pytest.raises(errors.Invalid):
-            flavor_extra_specs.check(key, value)
+            extra_specs.check(key, value)

@@ -59,6 +59,23 @@ def volume(**changed: object) -> BlockDevice:
     return nouns.volume_of("/run/minova/volumes/v.sock", volume_id=VOLUME, **changed)
 
 
+TUNED = {
+    "hw:cpu_cores": "2",
+    "hw:watchdog_action": "reset",
+    "hw_rng:rate_bytes": "1024",
+    "hw_rng:rate_period": "2000",
+    "hw_video:ram_max_mb": "64",
+    "quota:cpu_shares": "2048",
+    "quota:cpu_period": "20000",
+    "quota:cpu_quota": "10000",
+    "quota:disk_read_bytes_sec": "1048576",
+    "quota:disk_write_iops_sec": "100",
+    "quota:vif_inbound_average": "1024",
+    "quota:vif_inbound_peak": "2048",
+    "quota:vif_outbound_average": "512",
+}
+
+
 def spec_of(
     instance: Instance,
     image: ImageMeta | None = IMAGE,
@@ -110,6 +127,50 @@ CASES: dict[str, tuple[dict[str, object], Callable[[], DomainSpec]]] = {
     "boot-from-volume": (
         {},
         lambda: spec_of(server(image_id=None), None, (volume(boot_index=0),)),
+    ),
+    "every-hardware-setting": (
+        {},
+        lambda: spec_of(
+            server(flavor=replace(nouns.NANO, vcpus=4, extra_specs=TUNED)),
+            with_properties(
+                hw_boot_menu="yes",
+                hw_disk_bus="scsi",
+                hw_scsi_model="lsilogic",
+                hw_pointer_model="usbtablet",
+                hw_qemu_guest_agent="yes",
+                hw_vif_multiqueue_enabled="true",
+                hw_video_model="vga",
+                hw_video_ram="32",
+                os_type="windows",
+            ),
+            block_devices=(volume(),),
+            config_drive=True,
+        ),
+    ),
+    "uefi-old-devices": (
+        {},
+        lambda: spec_of(
+            server(flavor=replace(nouns.NANO, extra_specs={"hw_rng:allowed": "False"})),
+            with_properties(
+                hw_firmware_type="uefi",
+                hw_disk_bus="ide",
+                hw_vif_model="e1000",
+                hw_video_model="none",
+                hw_watchdog_action="pause",
+                hw_input_bus="virtio",
+            ),
+            config_drive=True,
+        ),
+    ),
+    "cdrom-and-usb-volumes": (
+        {},
+        lambda: spec_of(
+            server(),
+            block_devices=(
+                volume(device_type="cdrom", boot_index=1),
+                nouns.volume_of("/run/w.sock", volume_id=IMAGE.id, disk_bus="usb"),
+            ),
+        ),
     ),
     "read-only-volume-over-tcp": (
         {},

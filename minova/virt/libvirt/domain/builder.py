@@ -21,9 +21,11 @@ from minova.virt.libvirt.domain import (
     interfaces,
     lifecycle,
     memory,
+    pointer,
     rng,
     sysinfo,
     video,
+    watchdog,
 )
 from minova.virt.libvirt.domain.spec import DomainSpec
 
@@ -44,7 +46,9 @@ BUILDERS: tuple[Builder, ...] = (
     interfaces.build,
     console.build,
     guest_agent.build,
+    pointer.build,
     video.build,
+    watchdog.build,
     balloon.build,
     rng.build,
 )

@@ -8,6 +8,7 @@ from oslo_config import cfg
 
 from minova.common import errors
 from minova.model import device_names
+from minova.model.hardware import Hardware
 from minova.model.instance import BlockDevice, Instance
 from minova.virt.libvirt import disks
 from minova.virt.libvirt.disks import InstanceFolder
@@ -22,12 +23,16 @@ def all_disks(
     properties: dict[str, Any],
     block_devices: Sequence[BlockDevice],
     folder: InstanceFolder,
+    machine: Hardware,
 ) -> list[Disk]:
     """Every disk of the domain, in the order of the XML; `properties` are the image's."""
     bus = device_names.usual_bus(properties)
     arranged = device_names.arrange(instance.flavor, block_devices, bus)
     found = [
-        *local_disks(arranged, block_devices, folder),
+        *(
+            replace(disk, limits=machine.disk_limits)
+            for disk in local_disks(arranged, block_devices, folder)
+        ),
         *(_volume(device, bus) for device in arranged.volumes),
     ]
     return [*found, *config_drive(folder)]

@@ -46,6 +46,10 @@ def element(disk: Disk) -> Element:
         add(top, "readonly")
     if disk.serial:
         add(top, "serial", disk.serial)
+    if disk.limits:
+        tune = add(top, "iotune")
+        for name, value in disk.limits.items():
+            add(tune, name, value)
     if disk.boot is not None:
         add(top, "boot", order=disk.boot)
     return top

@@ -5,6 +5,6 @@ from minova.virt.libvirt.domain.spec import DomainSpec
 
 
 def build(spec: DomainSpec, domain: Element) -> None:
-    if spec.guest_agent:
+    if spec.hardware.guest_agent:
         channel = add(devices(domain), "channel", type="unix")
         add(channel, "target", type="virtio", name="org.qemu.guest_agent.0")

@@ -1,17 +1,16 @@
 """From an instance to its `DomainSpec`: every decision about a domain, none of its XML."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from oslo_config import cfg
 
+from minova.model import hardware
 from minova.model.instance import VIF, BlockDevice, ImageMeta, Instance
 from minova.virt.libvirt import disks
 from minova.virt.libvirt.disks import InstanceFolder
 from minova.virt.libvirt.domain import disk_plan
 from minova.virt.libvirt.domain.spec import DomainSpec, Owner
 
-_TRUE = ("yes", "true", "1", "on")
 # [libvirt] cpu_mode=auto, by virt_type: under emulation the host's CPU cannot be passed through.
 _AUTO_CPU = {"kvm": "host-passthrough", "qemu": None}
 
@@ -27,6 +26,7 @@ def plan(
     conf = cfg.CONF.libvirt
     properties = dict(image.properties) if image is not None else instance.image_properties
     flavor = instance.flavor
+    machine = hardware.of(flavor, properties)
     return DomainSpec(
         uuid=instance.uuid,
         name=instance.domain_name,
@@ -41,21 +41,16 @@ def plan(
             created_at=instance.created_at,
         ),
         virt_type=conf.virt_type,
-        machine=machine_type(properties),
+        machine=machine.machine or conf.machine_type,
         memory_mb=flavor.memory_mb,
         vcpus=flavor.vcpus,
         cpu_mode=cpu_mode(conf.virt_type, conf.cpu_mode),
         tb_cache_mib=conf.tb_cache_mib,
         console_log=str(folder / disks.CONSOLE),
-        disks=disk_plan.all_disks(instance, properties, block_devices, folder),
+        disks=disk_plan.all_disks(instance, properties, block_devices, folder, machine),
         interfaces=list(vifs),
-        guest_agent=_is_true(properties.get("hw_qemu_guest_agent")),
+        hardware=machine,
     )
-
-
-def machine_type(properties: dict[str, Any]) -> str:
-    """QEMU's machine: what the image asks for, else the configured one."""
-    return str(properties.get("hw_machine_type") or cfg.CONF.libvirt.machine_type)
 
 
 def cpu_mode(virt_type: str, configured: str) -> str | None:
@@ -63,7 +58,3 @@ def cpu_mode(virt_type: str, configured: str) -> str | None:
     if configured == "auto":
         return _AUTO_CPU[virt_type]
     return None if configured == "none" else configured
-
-
-def _is_true(value: Any) -> bool:
-    return str(value).lower() in _TRUE

@@ -3,6 +3,7 @@
 import datetime as dt
 from dataclasses import dataclass, field
 
+from minova.model.hardware import Hardware
 from minova.model.instance import VIF
 
 PC = "pc"
@@ -16,7 +17,7 @@ class Disk:
     Either a local file at `path`, or an NBD export `export` behind the unix
     socket `socket`, or at `host`:`port`. A `cdrom` is read-only, and without
     a `target` on the machine's bus for CD-ROMs. `boot` is its place in the
-    boot order.
+    boot order, `limits` what libvirt calls its iotune.
     """
 
     target: str
@@ -32,6 +33,7 @@ class Disk:
     cdrom: bool = False
     boot: int | None = None
     bus: str = "virtio"
+    limits: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -64,9 +66,14 @@ class DomainSpec:
     tb_cache_mib: int | None = None
     disks: list[Disk] = field(default_factory=list)
     interfaces: list[VIF] = field(default_factory=list)
-    guest_agent: bool = False
+    hardware: Hardware = field(default_factory=Hardware)
 
     @property
     def is_q35(self) -> bool:
         """Whether the machine is PCI Express, by QEMU's names (`q35`, `pc-q35-7.2`)."""
         return Q35 in self.machine
+
+    @property
+    def buses(self) -> set[str]:
+        """The buses its disks are on."""
+        return {disk.bus for disk in self.disks if disk.target}
