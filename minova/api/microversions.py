@@ -73,7 +73,7 @@ HISTORY: dict[int, str] = {
     51: "owners see the events of their actions",
     52: "tags can be given at the launch",
     53: "services and hypervisors are known by uuid",
-    54: "rebuild: not here",
+    54: "a rebuild may change the key pair",
     55: "flavors have a description",
     56: "cold migration to a host of one's choice",
     57: "injected files are gone, with their quotas and limits",

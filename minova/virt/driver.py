@@ -121,11 +121,19 @@ class Driver(Protocol):
         vifs: list[VIF],
         block_devices: list[BlockDevice],
         config_drive: GuestFiles | None,
+        *,
+        start: bool = True,
     ) -> None:
-        """Define and start the guest. Volumes in `block_devices` are connected.
+        """Define the guest, and start it unless told not to. Its volumes are connected.
 
         Marks steps 15 and 16 of the launch. Leaves nothing behind on failure
         but the disks of `make_disks`.
+        """
+
+    def clear(self, instance: Instance, *, keep_ephemeral: bool) -> None:
+        """Stop the guest hard and remove it with its disks, for a rebuild.
+
+        The ephemeral disks stay with `keep_ephemeral`.
         """
 
     def destroy(self, instance: Instance) -> None:

@@ -117,6 +117,8 @@ class FakeDriver:
         vifs: list[VIF],
         block_devices: list[BlockDevice],
         config_drive: GuestFiles | None,
+        *,
+        start: bool = True,
     ) -> None:
         with steps.step(15, instance=instance.uuid):
             bus = device_names.usual_bus(instance.image_properties)
@@ -128,7 +130,14 @@ class FakeDriver:
                 guest = self._guest(instance)
                 guest.vifs, guest.config_drive = list(vifs), files
                 guest.volumes = {d.volume_id or d.id: d.device_name or "" for d in named}
-                guest.boot()
+                if start:
+                    guest.boot()
+                else:
+                    guest.power_state = states.SHUTDOWN
+
+    def clear(self, instance: Instance, *, keep_ephemeral: bool) -> None:
+        self._enter("clear")
+        self._forget(instance.uuid)
 
     def destroy(self, instance: Instance) -> None:
         self._enter("destroy")

@@ -1,10 +1,24 @@
 """What each server action answers, by its name. Bodies are in the rows of `api.actions`."""
 
-from minova.api.calls import consoles
+from minova.api.calls import consoles, servers
 from minova.api.calls.call import Answer, Call
-from minova.api.calls.shape import STRING, UUID, of
+from minova.api.calls.shape import STRING, UUID, Shape, has, maybe, of
 
 _ACCEPTED = (Answer(202),)
+_USER_DATA = has("user_data", maybe(STRING), (2, 57))
+_REBUILT_PLAIN = Shape(
+    *servers.PLAIN,
+    servers.GROUPS,
+    has("key_name", maybe(STRING), (2, 54)),
+    _USER_DATA,
+    has("adminPass", STRING),
+)
+_REBUILT = Shape(
+    *(field for field in servers.FULL if field.name != "OS-EXT-SRV-ATTR:user_data"),
+    servers.GROUPS,
+    _USER_DATA,
+    has("adminPass", STRING),
+)
 
 ACTIONS: dict[str, tuple[Answer, ...]] = {
     **dict.fromkeys(("os-start", "os-stop", "reboot", "lock", "unlock"), _ACCEPTED),
@@ -18,6 +32,10 @@ ACTIONS: dict[str, tuple[Answer, ...]] = {
     "os-migrateLive": (Answer(202, since=(2, 34)),),
     "evacuate": (Answer(200), Answer(200, of("adminPass", STRING), until=(2, 13))),
     **dict.fromkeys(("shelve", "shelveOffload", "unshelve"), _ACCEPTED),
+    "rebuild": (
+        Answer(202, of("server", _REBUILT_PLAIN), until=(2, 74)),
+        Answer(202, of("server", _REBUILT), since=(2, 75)),
+    ),
     "createImage": (
         Answer(202, until=(2, 44)),
         Answer(202, of("image_id", UUID), since=(2, 45)),

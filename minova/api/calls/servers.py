@@ -77,7 +77,7 @@ _COMMON = (
 )
 # What PUT answers before 2.75.
 PLAIN = (*_COMMON, has("addresses", by_name(every(_SHORT_ADDRESS))))
-_GROUPS = has("server_groups", every(UUID), (2, 71))
+GROUPS = has("server_groups", every(UUID), (2, 71))
 _EXTENDED = (
     *(may(f"OS-EXT-SRV-ATTR:{name}", maybe(STRING)) for name in ("host", "hypervisor_hostname")),
     may("OS-EXT-SRV-ATTR:instance_name", STRING),
@@ -105,7 +105,7 @@ FULL = (
     has("os-extended-volumes:volumes_attached", every(_VOLUME)),
     *_EXTENDED,
 )
-SERVER = Shape(*FULL, _GROUPS)
+SERVER = Shape(*FULL, GROUPS)
 _CREATED = Shape(
     has("id", UUID),
     has("links", LINKS),
@@ -132,7 +132,7 @@ CALLS = {
     ),
     "GET /v2.1/servers/{server_id}": Call(Answer(200, of("server", SERVER))),
     "PUT /v2.1/servers/{server_id}": Call(
-        Answer(200, of("server", Shape(*PLAIN, _GROUPS)), until=(2, 74)),
+        Answer(200, of("server", Shape(*PLAIN, GROUPS)), until=(2, 74)),
         Answer(200, of("server", SERVER), since=(2, 75)),
         body=schemas.UPDATE,
     ),

@@ -7,17 +7,17 @@ from minova.api.validation import Body, Field
 TAG: Json = {"type": "string", "minLength": 1, "maxLength": 60, "pattern": r"^[^,/\x00-\x1f]*$"}
 TAGS: Json = types.items(TAG, 50)
 DEVICE_TAG: Json = {**TAG, "maxLength": 60}
-_NAME_OF_GROUP: Json = {"type": "string", "minLength": 1, "maxLength": 255}
-_DISK_CONFIG: Json = {"enum": ["AUTO", "MANUAL"]}
-_ACCESS_IPV4: Json = {"anyOf": [types.IPV4, {"enum": ["", None]}]}
-_ACCESS_IPV6: Json = {"anyOf": [types.IPV6, {"enum": ["", None]}]}
-_HOSTNAME: Json = {
+NAMED: Json = {"type": "string", "minLength": 1, "maxLength": 255}
+DISK_CONFIG: Json = {"enum": ["AUTO", "MANUAL"]}
+ACCESS_IPV4: Json = {"anyOf": [types.IPV4, {"enum": ["", None]}]}
+ACCESS_IPV6: Json = {"anyOf": [types.IPV6, {"enum": ["", None]}]}
+SHORT_HOSTNAME: Json = {
     "type": "string",
     "minLength": 1,
     "maxLength": 63,
     "pattern": r"^[a-zA-Z0-9]+[a-zA-Z0-9\-]*[a-zA-Z0-9]+$",
 }
-_FQDN: Json = {
+LONG_HOSTNAME: Json = {
     "type": "string",
     "minLength": 1,
     "maxLength": 255,
@@ -26,8 +26,11 @@ _FQDN: Json = {
 }
 _FLAVOR: Json = {"type": ["string", "integer"], "minLength": 1, "maxLength": 512, "minimum": 0}
 # An id or, as Nova still takes it, an URL that ends in one.
-_IMAGE: Json = {"type": "string", "maxLength": 1024}
-_FILE: Json = {
+IMAGE: Json = {"type": "string", "maxLength": 1024}
+CERTIFICATES: Json = types.nullable(
+    types.items({"type": "string", "maxLength": 255}, 50, unique=True)
+)
+FILE: Json = {
     "type": "object",
     "properties": {"path": {"type": "string"}, "contents": {"type": "string"}},
     "additionalProperties": False,
@@ -114,24 +117,24 @@ CREATE = Body(
     "server",
     Field("name", types.NAME, required=True),
     Field("flavorRef", _FLAVOR, required=True),
-    Field("imageRef", _IMAGE),
+    Field("imageRef", IMAGE),
     Field("adminPass", {"type": "string", "maxLength": 255}),
     Field("metadata", types.METADATA),
     Field("networks", _networks(tagged=False, strict=False), until=(2, 31)),
     Field("networks", _networks(tagged=True, strict=False), since=(2, 32), until=(2, 36)),
     Field("networks", _NETWORKS_2_37, since=(2, 37), until=(2, 41), required=True),
     Field("networks", _NETWORKS_2_42, since=(2, 42), required=True),
-    Field("OS-DCF:diskConfig", _DISK_CONFIG),
-    Field("accessIPv4", _ACCESS_IPV4),
-    Field("accessIPv6", _ACCESS_IPV6),
-    Field("personality", types.items(_FILE, 1000), until=(2, 56)),
-    Field("key_name", _NAME_OF_GROUP),
+    Field("OS-DCF:diskConfig", DISK_CONFIG),
+    Field("accessIPv4", ACCESS_IPV4),
+    Field("accessIPv6", ACCESS_IPV6),
+    Field("personality", types.items(FILE, 1000), until=(2, 56)),
+    Field("key_name", NAMED),
     Field(
         "security_groups",
         types.items(
             {
                 "type": "object",
-                "properties": {"name": _NAME_OF_GROUP},
+                "properties": {"name": NAMED},
                 "required": ["name"],
                 "additionalProperties": False,
             },
@@ -166,25 +169,21 @@ CREATE = Body(
     ),
     Field("description", types.TEXT, since=(2, 19)),
     Field("tags", TAGS, since=(2, 52)),
-    Field(
-        "trusted_image_certificates",
-        types.nullable(types.items({"type": "string", "maxLength": 255}, 50, unique=True)),
-        since=(2, 63),
-    ),
+    Field("trusted_image_certificates", CERTIFICATES, since=(2, 63)),
     Field("host", types.HOSTNAME, since=(2, 74)),
     Field("hypervisor_hostname", types.HOSTNAME, since=(2, 74)),
-    Field("hostname", _HOSTNAME, since=(2, 90), until=(2, 93)),
-    Field("hostname", _FQDN, since=(2, 94)),
+    Field("hostname", SHORT_HOSTNAME, since=(2, 90), until=(2, 93)),
+    Field("hostname", LONG_HOSTNAME, since=(2, 94)),
     beside=(Field("os:scheduler_hints", HINTS), Field("OS-SCH-HNT:scheduler_hints", HINTS)),
 )
 
 UPDATE = Body(
     "server",
     Field("name", types.NAME),
-    Field("accessIPv4", _ACCESS_IPV4),
-    Field("accessIPv6", _ACCESS_IPV6),
-    Field("OS-DCF:diskConfig", _DISK_CONFIG),
+    Field("accessIPv4", ACCESS_IPV4),
+    Field("accessIPv6", ACCESS_IPV6),
+    Field("OS-DCF:diskConfig", DISK_CONFIG),
     Field("description", types.TEXT, since=(2, 19)),
-    Field("hostname", _HOSTNAME, since=(2, 90), until=(2, 93)),
-    Field("hostname", _FQDN, since=(2, 94)),
+    Field("hostname", SHORT_HOSTNAME, since=(2, 90), until=(2, 93)),
+    Field("hostname", LONG_HOSTNAME, since=(2, 94)),
 )

@@ -5,7 +5,17 @@ do again after a crash; its outcome goes through the conductor, and a failure
 ends the action with its reason.
 """
 
-from minova.compute.actions import deleting, images, power, rescue, resize, shelving, sleep, volumes
+from minova.compute.actions import (
+    deleting,
+    images,
+    power,
+    rebuild,
+    rescue,
+    resize,
+    shelving,
+    sleep,
+    volumes,
+)
 from minova.compute.actions.host import Act
 
 __all__ = ["ACTIONS"]
@@ -14,6 +24,7 @@ ACTIONS: dict[str, Act] = {
     **deleting.ACTIONS,
     **images.ACTIONS,
     **power.ACTIONS,
+    **rebuild.ACTIONS,
     **rescue.ACTIONS,
     **resize.ACTIONS,
     **shelving.ACTIONS,

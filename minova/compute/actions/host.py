@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from minova.clients.image import ImageClient
@@ -12,7 +12,7 @@ from minova.common import errors
 from minova.common.context import RequestContext
 from minova.compute.build import Builder, connect_volume
 from minova.conductor.rpcapi import ConductorAPI
-from minova.model.instance import Instance
+from minova.model.instance import VIF, BlockDevice, Instance
 from minova.model.work import Work
 from minova.virt.driver import Driver
 
@@ -45,6 +45,26 @@ class Host:
     images: ImageClient = field(default_factory=ImageClient)
     networks: NetworkClient = field(default_factory=NetworkClient)
     volumes: VolumeClient = field(default_factory=VolumeClient)
+
+    def bound(self, instance: Instance) -> list[VIF]:
+        """Its interfaces, their ports ready on this host."""
+        found = []
+        for vif in instance.vifs:
+            here = self.networks.bind_port(instance, vif.port_id, self.name, vif.tag)
+            found.append(replace(here, created=vif.created))
+        return found
+
+    def connected(self, ctxt: RequestContext, instance: Instance) -> list[BlockDevice]:
+        """Its block devices, the volumes exported to this host, and remembered as such."""
+        found = []
+        for device in instance.block_devices:
+            if device.is_volume:
+                here = connect_volume(self.volumes, device, instance, self.name)
+                if here != device:
+                    self.conductor.save_device(ctxt, here)
+                device = here
+            found.append(device)
+        return found
 
     def connect_volumes(self, instance: Instance) -> None:
         """Have every volume exported again: a reboot of the host takes the exports along."""

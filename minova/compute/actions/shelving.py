@@ -16,9 +16,9 @@ from minova.common.context import RequestContext
 from minova.common.undo import Undo
 from minova.compute.actions.host import Host, Outcome, Unchanged
 from minova.compute.actions.images import send_disk
-from minova.compute.build import Download, connect_volume
+from minova.compute.build import Download
 from minova.model import states
-from minova.model.instance import VIF, BlockDevice, ImageMeta, Instance, utcnow
+from minova.model.instance import BlockDevice, ImageMeta, Instance, utcnow
 from minova.model.work import Work
 
 LOG = logging.getLogger(__name__)
@@ -122,9 +122,9 @@ def _come_back(host: Host, ctxt: RequestContext, instance: Instance, work: Work)
             host.driver.cache_image(Download(host.images, image, host.cancelled(instance.uuid)))
         host.driver.make_disks(instance, image)
         host.conductor.advance(ctxt, work, host.owner, [_UNSHELVING, _SPAWNING], _SPAWNING)
-        vifs = [_bound(host, instance, vif) for vif in instance.vifs]
+        vifs = host.bound(instance)
         host.conductor.save_vifs(ctxt, instance.uuid, vifs)
-        devices = [_connected(host, ctxt, instance, device) for device in instance.block_devices]
+        devices = host.connected(ctxt, instance)
         undo.push(_leave, host, ctxt, replace(instance, block_devices=devices))
         drive = host.builder.config_drive(instance, vifs)
         host.driver.spawn(instance, None, vifs, devices, drive)
@@ -150,21 +150,6 @@ def _shelved_image(host: Host, instance: Instance) -> ImageMeta | None:
             f"The image {image.id} of the shelved server cannot be used; see the image service."
         )
     return image
-
-
-def _bound(host: Host, instance: Instance, vif: VIF) -> VIF:
-    bound = host.networks.bind_port(instance, vif.port_id, host.name, vif.tag)
-    return replace(bound, created=vif.created)
-
-
-def _connected(
-    host: Host, ctxt: RequestContext, instance: Instance, device: BlockDevice
-) -> BlockDevice:
-    if not device.is_volume:
-        return device
-    here = connect_volume(host.volumes, device, instance, host.name)
-    host.conductor.save_device(ctxt, here)
-    return here
 
 
 ACTIONS = {"shelve": _shelve, "shelveOffload": _offload, "unshelve": _unshelve}

@@ -55,6 +55,16 @@ class InstanceFolder:
         """Make the folder."""
         passable(self.path)
 
+    def clear(self, kept: tuple[str, ...] = ()) -> None:
+        """Empty it, but for what begins with a name in `kept` and is whole. Idempotent."""
+        if not self.path.exists():
+            return
+        for entry in self.path.iterdir():
+            if entry.is_dir():
+                shutil.rmtree(entry)
+            elif not entry.name.startswith(kept) or entry.suffix == ".part":
+                entry.unlink(missing_ok=True)
+
     def remove(self) -> None:
         """Remove it with everything in it. Idempotent."""
         try:

@@ -118,6 +118,8 @@ class LibvirtDriver:
         vifs: list[VIF],
         block_devices: list[BlockDevice],
         config_drive: GuestFiles | None,
+        *,
+        start: bool = True,
     ) -> None:
         guest, folder = self._guest(instance.uuid), self._folder(instance.uuid)
         with Undo() as undo:
@@ -128,9 +130,17 @@ class LibvirtDriver:
                     configdrive.make(folder / disks.CONFIG, config_drive)
                 xml = self._xml(instance, image, vifs, block_devices)
             with steps.step(16, instance=instance.uuid, accelerator=self._accelerator()):
-                with self._watch.expecting(instance.uuid, states.RUNNING):
-                    guest.start_new(xml)
+                if start:
+                    with self._watch.expecting(instance.uuid, states.RUNNING):
+                        guest.start_new(xml)
+                else:
+                    with self._watch.expecting(instance.uuid, states.SHUTDOWN):
+                        guest.redefine(xml)
             undo.clear()
+
+    def clear(self, instance: Instance, *, keep_ephemeral: bool) -> None:
+        self._forget(instance.uuid)
+        self._folder(instance.uuid).clear((disks.EPHEMERAL,) if keep_ephemeral else ())
 
     def destroy(self, instance: Instance) -> None:
         self.destroy_leftover(instance.uuid)
@@ -234,9 +244,7 @@ class LibvirtDriver:
         return sorted(here - set(known))
 
     def destroy_leftover(self, uuid: str) -> None:
-        with self._watch.expecting(uuid, states.NOSTATE):
-            self._guest(uuid).forget()
-        self._watch.forget(uuid)
+        self._forget(uuid)
         self._folder(uuid).remove()
 
     def _guest(self, uuid: str) -> Guest:
@@ -264,11 +272,15 @@ class LibvirtDriver:
         folder = self._folder(instance.uuid)
         return builder.build(plan.plan(instance, image, vifs, block_devices, folder))
 
+    def _forget(self, uuid: str) -> None:
+        """No domain, and nothing more to be heard of it."""
+        with self._watch.expecting(uuid, states.NOSTATE):
+            self._guest(uuid).forget()
+        self._watch.forget(uuid)
+
     def _unspawn(self, instance: Instance) -> None:
         """Undo `spawn`: no domain, no config drive, no console log."""
-        with self._watch.expecting(instance.uuid, states.NOSTATE):
-            self._guest(instance.uuid).forget()
-        self._watch.forget(instance.uuid)
+        self._forget(instance.uuid)
         folder = self._folder(instance.uuid)
         for name in (disks.CONFIG, disks.CONSOLE):
             (folder / name).unlink(missing_ok=True)
