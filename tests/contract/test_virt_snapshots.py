@@ -34,10 +34,9 @@ def _raw(folder: Path, data: bytes) -> bytes:
     """The first MiB of the disk in a qcow2 file."""
     source, target = folder / "copy.qcow2", folder / "copy.raw"
     source.write_bytes(data)
-    subprocess.run(
-        ["qemu-img", "convert", "-f", "qcow2", "-O", "raw", str(source), str(target)], check=True
-    )
-    return target.read_bytes()[: sector_guest.SIZE]
+    command = ["qemu-img", "dd", "-f", "qcow2", "-O", "raw", "bs=1M", "count=1"]
+    subprocess.run([*command, f"if={source}", f"of={target}"], check=True)
+    return target.read_bytes()
 
 
 @pytest.mark.parametrize("condition", ["running", "paused", "suspended", "stopped"])
