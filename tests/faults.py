@@ -38,6 +38,8 @@ POINTS = {
     "spawned": ("minova.virt.fake", "FakeDriver", "spawn", "after"),
     "libvirt-spawn": ("minova.virt.libvirt.driver", "LibvirtDriver", "spawn", "before"),
     "libvirt-spawned": ("minova.virt.libvirt.driver", "LibvirtDriver", "spawn", "after"),
+    "migrate_out": ("minova.virt.fake", "FakeDriver", "migrate_out", "before"),
+    "migrate_in": ("minova.virt.fake", "FakeDriver", "migrate_in", "before"),
     "finish": ("minova.conductor.manager", "ConductorManager", "finish", "before"),
     "reply": ("minova.conductor.rpcapi", "ConductorAPI", "finish", "after"),
     "leftovers": ("minova.virt.fake", "FakeDriver", "leftovers", "before"),

@@ -111,6 +111,76 @@ def test_a_host_without_a_network_agent_is_passed_over(rig: Rig) -> None:
     rig.cloud.start_program("minova-network-agent")
 
 
+def migrated(rig: Rig) -> tuple[str, str, str]:
+    """A server on its way to the other host; and the hosts it came from and went to."""
+    rig.cloud.gates.clear()
+    rig.nova.until(lambda: len(rig.up()) == 2, "both hosts are up")
+    server = rig.nova.launch()
+    source = rig.nova.get(f"/servers/{server}", user="admin")["server"]["OS-EXT-SRV-ATTR:host"]
+    (there,) = {"host-1", "host-2"} - {source}
+    assert rig.nova.act(server, "migrate", {"host": there}, user="admin").status_code == 202
+    return server, source, there
+
+
+def where(rig: Rig, server: str) -> dict[str, object]:
+    held = rig.books.held_by(server)
+    return {
+        "guests": {host for host in ("host-1", "host-2") if server in rig.cloud.guests(host)},
+        "claims": sorted(host for (host,) in held["claims"]),
+        "ports": {host for _, host in held["ports"]},
+    }
+
+
+def test_a_migrated_server_leaves_its_first_host_when_confirmed(rig: Rig) -> None:
+    server, source, there = migrated(rig)
+    assert rig.nova.settled(server)["status"] == "VERIFY_RESIZE"
+    both = {source, there}
+    assert where(rig, server) == {"guests": both, "claims": sorted(both), "ports": {there}}
+    assert rig.nova.act(server, "confirmResize").status_code == 204
+    rig.nova.until(lambda: rig.nova.settled(server)["status"] == "ACTIVE", "it is confirmed")
+    assert where(rig, server) == {"guests": {there}, "claims": [there], "ports": {there}}
+    rig.nova.delete(server)
+    assert rig.books.miscounted() == []
+
+
+def test_a_reverted_migration_goes_back_to_the_first_host(rig: Rig) -> None:
+    server, source, _ = migrated(rig)
+    assert rig.nova.settled(server)["status"] == "VERIFY_RESIZE"
+    assert rig.nova.act(server, "revertResize").status_code == 202
+    back = rig.nova.settled(server)
+    assert back["status"] == "ACTIVE"
+    assert where(rig, server) == {"guests": {source}, "claims": [source], "ports": {source}}
+    rig.nova.delete(server)
+    assert rig.books.miscounted() == []
+
+
+def test_a_server_that_the_other_host_cannot_take_stays_as_it_was(rig: Rig) -> None:
+    rig.cloud.gates.fail("migrate_in", "There is no room for it.")
+    server = rig.nova.launch()
+    source = rig.nova.get(f"/servers/{server}", user="admin")["server"]["OS-EXT-SRV-ATTR:host"]
+    assert rig.nova.act(server, "migrate", user="admin").status_code == 202
+    left = rig.nova.settled(server)
+    assert (left["status"], left["OS-EXT-STS:power_state"]) == ("ACTIVE", 1)
+    assert where(rig, server) == {"guests": {source}, "claims": [source], "ports": {source}}
+    (last, *_) = rig.nova.get(f"/servers/{server}/os-instance-actions")["instanceActions"]
+    assert "There is no room for it." in last["message"]
+    rig.cloud.gates.clear()
+    rig.nova.delete(server)
+    assert rig.books.miscounted() == []
+
+
+def test_a_server_deleted_between_two_hosts_leaves_nothing_on_either(rig: Rig) -> None:
+    server, _, _ = migrated(rig)
+    assert rig.nova.settled(server)["status"] == "VERIFY_RESIZE"
+    rig.nova.delete(server)
+    assert rig.books.held_by(server) == {}
+    assert rig.books.miscounted() == []
+    rig.nova.until(
+        lambda: not any(server in rig.cloud.guests(host) for host in ("host-1", "host-2")),
+        "neither host has anything of it",
+    )
+
+
 def test_a_compute_that_never_comes_back_keeps_no_launch_and_no_delete_waiting(rig: Rig) -> None:
     rig.cloud.gates.clear()
     living = rig.nova.launch()
