@@ -13,9 +13,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from cheroot import wsgi as cheroot_wsgi
-
-from minova.common import bodies, context
+from minova.common import context
 
 LOG = logging.getLogger(__name__)
 _MAX_HEADERS = 64 * 1024
@@ -38,8 +36,13 @@ class RestService:
     """A WSGI app served by cheroot's threads on `host:port`; port 0 picks a free one."""
 
     def __init__(self, name: str, app: Any, host: str, port: int, threads: int = 10) -> None:
+        # Half of the programs serve no HTTP and save the memory.
+        from cheroot import wsgi
+
+        from minova.common import bodies
+
         self.name = name
-        self._server = cheroot_wsgi.Server(
+        self._server = wsgi.Server(
             (host, port), app, numthreads=threads, server_name=name, request_queue_size=128
         )
         self._server.gateway = bodies.Gateway
