@@ -9,6 +9,7 @@ from oslo_config import cfg
 from minova.api import console_auth_tokens, errors, microversions, proxies, urls, versions
 from minova.api.access import Access
 from minova.api.aggregates import Aggregates
+from minova.api.assisted_snapshots import AssistedSnapshots
 from minova.api.availability_zones import AvailabilityZones
 from minova.api.calls import CALLS, check
 from minova.api.console_auth_tokens import ConsoleAuthTokens
@@ -16,6 +17,7 @@ from minova.api.extensions import Extensions
 from minova.api.external_events import ExternalEvents
 from minova.api.flavor_extra_specs import FlavorExtraSpecs
 from minova.api.flavors import Flavors
+from minova.api.hosts import Hosts
 from minova.api.hypervisors import Hypervisors
 from minova.api.instance_actions import InstanceActions
 from minova.api.interfaces import Interfaces
@@ -35,6 +37,8 @@ from minova.api.server_metadata import ServerMetadata
 from minova.api.server_tags import ServerTags
 from minova.api.servers import Servers
 from minova.api.services import Services
+from minova.api.tenant_usage import TenantUsage
+from minova.api.usage_audit_log import UsageAuditLog
 from minova.api.volume_attachments import VolumeAttachments
 from minova.common import faults, wsgi
 from minova.common.auth import WSGIApp
@@ -76,11 +80,15 @@ def routes(db: Database) -> list[Route]:
         *Hypervisors(access).routes(),
         *Services(access).routes(),
         *Aggregates(access).routes(),
+        *Hosts(access).routes(),
+        *AssistedSnapshots(access).routes(),
+        *TenantUsage(access).routes(),
+        *UsageAuditLog(access).routes(),
         *Limits(access).routes(),
         *QuotaSets(access).routes(),
         *Extensions(access).routes(),
-    ]
         *proxies.routes(access),
+    ]
 
 
 def build(db: Database, authenticate: Authenticate | None = None) -> WSGIApp:

@@ -1,20 +1,27 @@
 """What other services tell of servers: only for the service role.
 
-The network events are taken and need nothing done: a port is ready before
-its guest starts. Of the others each one's answer says that it is not acted on.
+Nothing here waits for an event: a port is ready before its guest starts, and
+volumes and accelerators are asked after directly. What an event can change
+is a server's record of its addresses.
 """
 
+import logging
 from typing import Any
 
 import falcon
 
+from minova.api import floating
 from minova.api.access import Access
 from minova.api.schemas import external_events as schemas
 from minova.common import errors
 from minova.common.wsgi import Route
 from minova.db import server_list
+from minova.model.instance import Instance
 
+LOG = logging.getLogger(__name__)
 _MOST = 1000
+# These say by their tag what they are about.
+_WITH_TAG = ("volume-extended", "power-update", "accelerator-request-bound")
 
 
 class ExternalEvents:
@@ -28,7 +35,7 @@ class ExternalEvents:
 
     def create(self, req: falcon.Request, resp: falcon.Response) -> dict[str, Any]:
         """POST /os-server-external-events"""
-        self._access.check(req, "os-server-external-events:create")
+        ctxt = self._access.check(req, "os-server-external-events:create")
         events = schemas.CREATE.of(req)["events"]
         wanted = sorted({event["server_uuid"] for event in events})
         found = {
@@ -39,18 +46,33 @@ class ExternalEvents:
                 server_list.Page(limit=_MOST),
             )
         }
-        answers = [_answer(event, found.get(event["server_uuid"])) for event in events]
-        if all(answer["code"] == 404 for answer in answers):
-            raise errors.NotFound("No instances found for any event")
-        if any(answer["code"] != 200 for answer in answers):
+        codes = [_code(event, found.get(event["server_uuid"])) for event in events]
+        if any(code != 200 for code in codes):
             resp.status = 207
-        return {"events": answers}
+        changed = {
+            event["server_uuid"]
+            for event, code in zip(events, codes, strict=True)
+            if code == 200 and event["name"] == "network-changed"
+        }
+        for server_id in changed:
+            self._look_at_addresses(floating.Client(ctxt), server_id)
+        return {
+            "events": [
+                {**event, "code": code, "status": "completed" if code == 200 else "failed"}
+                for event, code in zip(events, codes, strict=True)
+            ]
+        }
+
+    def _look_at_addresses(self, client: floating.Client, server_id: str) -> None:
+        try:
+            floating.refresh(self._db, client, server_id)
+        except errors.MinovaError as error:
+            LOG.warning("instance %s: cannot look at its addresses: %s", server_id, error.message)
 
 
-def _answer(event: dict[str, Any], instance: Any) -> dict[str, Any]:
-    shown = {"status": "completed", **event}
+def _code(event: dict[str, Any], instance: Instance | None) -> int:
     if instance is None:
-        return {**shown, "status": "failed", "code": 404}
-    if instance.host is None or not event["name"].startswith("network-"):
-        return {**shown, "status": "failed", "code": 422}
-    return {**shown, "code": 200}
+        return 404
+    if event["name"] in _WITH_TAG and "tag" not in event:
+        return 400
+    return 200 if instance.host is not None else 422

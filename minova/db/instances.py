@@ -186,3 +186,14 @@ def remove_device(db: Database, device_id: str) -> None:
     """Forget a block device. Idempotent."""
     with db.transaction() as connection:
         connection.execute(_devices.delete().where(_devices.c.id == device_id))
+
+
+def has_volume(db: Database, volume_id: str) -> bool:
+    """Whether a server that lives has the volume."""
+    query = (
+        sa.select(_devices.c.id)
+        .join(_instances, _instances.c.uuid == _devices.c.instance_uuid)
+        .where(_devices.c.volume_id == volume_id, _instances.c.deleted_at.is_(None))
+    )
+    with db.reading() as connection:
+        return connection.execute(query.limit(1)).first() is not None

@@ -69,16 +69,21 @@ def create(
     values = {key: value for key, value in vars(group).items() if key != "members"}
     with db.transaction() as connection:
         quotas.lock_project(connection, project_id)
-        limit = quotas.limits_on(connection, project_id, user_id)["server_groups"]
-        if 0 <= limit <= count(connection, project_id):
+        limits, own = quotas.limits_of_both(connection, project_id, user_id)
+        most, share = limits["server_groups"], own["server_groups"]
+        if 0 <= most <= count(connection, project_id) or (
+            share != most and 0 <= share <= count(connection, project_id, user_id)
+        ):
             raise errors.QuotaExceeded("Quota exceeded, too many server groups.")
         connection.execute(_groups.insert(), values)
     return group
 
 
-def count(connection: sa.Connection, project_id: str) -> int:
-    """How many groups a project has."""
+def count(connection: sa.Connection, project_id: str, user_id: str | None = None) -> int:
+    """How many groups a project, or one user in it, has."""
     query = sa.select(sa.func.count(_groups.c.id)).where(_groups.c.project_id == project_id)
+    if user_id is not None:
+        query = query.where(_groups.c.user_id == user_id)
     return int(connection.execute(query).scalar_one())
 
 

@@ -30,13 +30,14 @@ from minova.api.calls import (
     flavors,
     hosts,
     keypairs,
-    proxies,
     migrations,
+    proxies,
     quotas,
     server_actions,
     server_details,
     server_groups,
     servers,
+    usage,
     versions,
     volume_attachments,
 )
@@ -58,6 +59,7 @@ CALLS: dict[str, Call] = {
     **aggregates.CALLS,
     **server_groups.CALLS,
     **quotas.CALLS,
+    **usage.CALLS,
     **extensions.CALLS,
-}
     **proxies.CALLS,
+}

@@ -3,7 +3,7 @@
 from minova.api.calls.call import Answer, Call, Query
 from minova.api.calls.parameters import texts
 from minova.api.calls.shape import COUNT, NUMBER, STRING, Shape, every, has, of
-from minova.api.microversions import MAX, Version
+from minova.api.microversions import MAX, MIN, Version
 from minova.api.schemas import quota_sets as schemas
 from minova.api.validation import Field
 
@@ -26,9 +26,19 @@ def _set(value: object, *more: Field) -> Shape:
     return of("quota_set", Shape(*more, *quotas))
 
 
+def _class(*more: Field) -> Shape:
+    """Groups came to classes late, and the network's quotas left them late."""
+    fields = []
+    for name, until in RESOURCES.items():
+        since = (2, 50) if name.startswith("server_group") else MIN
+        fields.append(has(name, NUMBER, since, (2, 49) if until == (2, 35) else until))
+    return of("quota_class_set", Shape(*more, *fields))
+
+
 _ID = has("id", STRING)
 _USER = Query(*texts("user_id"), strict=(2, 75))
 _PATH = "/v2.1/os-quota-sets/{project_id}"
+_CLASS = "/v2.1/os-quota-class-sets/{name}"
 _NETWORK = ("maxSecurityGroups", "maxSecurityGroupRules", "maxTotalFloatingIps")
 _NETWORK_USED = ("totalFloatingIpsUsed", "totalSecurityGroupsUsed")
 _ABSOLUTE = Shape(
@@ -56,6 +66,8 @@ CALLS = {
     f"GET {_PATH}/defaults": Call(Answer(200, _set(NUMBER, _ID))),
     f"PUT {_PATH}": Call(Answer(200, _set(NUMBER)), body=schemas.UPDATE, query=_USER),
     f"DELETE {_PATH}": Call(Answer(202), query=_USER),
+    f"GET {_CLASS}": Call(Answer(200, _class(_ID))),
+    f"PUT {_CLASS}": Call(Answer(200, _class()), body=schemas.UPDATE_CLASS),
     "GET /v2.1/limits": Call(
         Answer(200, of("limits", Shape(has("rate", every(STRING)), has("absolute", _ABSOLUTE)))),
         query=Query(*texts("tenant_id", "reserved"), strict=(2, 75)),

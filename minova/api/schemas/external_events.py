@@ -31,5 +31,26 @@ CREATE = Body(
     None,
     Field("events", _events(), until=(2, 50), required=True),
     Field("events", _events("volume-extended"), since=(2, 51), until=(2, 75), required=True),
-    Field("events", _events("volume-extended", "power-update"), since=(2, 76), required=True),
+    Field(
+        "events",
+        _events("volume-extended", "power-update"),
+        since=(2, 76),
+        until=(2, 81),
+        required=True,
+    ),
+    Field(
+        "events",
+        _events("volume-extended", "power-update", "accelerator-request-bound"),
+        since=(2, 82),
+        until=(2, 92),
+        required=True,
+    ),
+    Field(
+        "events",
+        _events(
+            *("volume-extended", "power-update", "accelerator-request-bound", "volume-reimaged"),
+        ),
+        since=(2, 93),
+        required=True,
+    ),
 )
