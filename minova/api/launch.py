@@ -59,6 +59,8 @@ class Launcher:
         ctxt: RequestContext = req.context.ctxt
         wanted = body["server"]
         least, most = _counts(wanted)
+        if most > 1 and wanted.get("hostname"):
+            raise errors.Invalid("Unable to allocate a single hostname to multiple instances")
         uuids = [str(uuid.uuid4()) for _ in range(most)]
         tracing.annotate(
             step=2, instance=uuids[0], server_name=wanted["name"], audit_id=_audit_id(req)
@@ -95,7 +97,8 @@ class Launcher:
         launch_checks.fit(self._access, req, flavor, local)
         network = launch_networks.checked(req, wanted, most)
         key = launch_checks.key(self._db, ctxt, wanted.get("key_name"))
-        self._check_metadata(ctxt, wanted.get("metadata") or {})
+        limits = quotas.limits(self._db, str(ctxt.project_id), str(ctxt.user_id))
+        launch_checks.metadata_quota(limits, wanted.get("metadata") or {})
         zone, _, _ = self._place(req, wanted)
         return Instance(
             uuid="",
@@ -112,6 +115,7 @@ class Launcher:
             key_name=key.name if key else None,
             key_data=key.public_key if key else None,
             user_data=launch_checks.user_data(wanted.get("user_data")),
+            injected_files=launch_checks.injected_files(limits, wanted.get("personality")),
             config_drive=boolean(wanted.get("config_drive", False)),
             metadata=dict(wanted.get("metadata") or {}),
             tags=list(dict.fromkeys(wanted.get("tags") or [])),
@@ -140,21 +144,25 @@ class Launcher:
             raise errors.Invalid(flavors.not_found(flavor_id).message)
         return flavor
 
-    def _check_metadata(self, ctxt: RequestContext, metadata: dict[str, str]) -> None:
-        if metadata:
-            launch_checks.metadata_quota(quotas.limits(self._db, str(ctxt.project_id)), metadata)
-
     def _place(
         self, req: falcon.Request, wanted: dict[str, Any]
     ) -> tuple[str | None, str | None, str | None]:
         """The zone, host and node asked for; a host only by admins."""
-        zone, _, rest = (wanted.get("availability_zone") or "").partition(":")
-        host, _, node = rest.partition(":")
-        host, node = host or wanted.get("host"), node or wanted.get("hypervisor_hostname")
+        zone, host, node = _spelled_out(wanted.get("availability_zone") or "")
+        if host or node:
+            self._access.check(req, "servers:create:forced_host")
+        named = wanted.get("host"), wanted.get("hypervisor_hostname")
+        if any(named):
+            self._access.check(req, "servers:create:requested_destination")
+            if host or node:
+                raise errors.Invalid(
+                    "One mechanism with host and/or hypervisor_hostname and another mechanism "
+                    "with zone:host:node are mutually exclusive."
+                )
+            host, node = named
         if zone and zone not in availability_zones.available(self._db):
             raise errors.Invalid("The requested availability zone is not available")
         if host or node:
-            self._access.check(req, "servers:create:forced_host")
             known = hosts.nodes(self._db)
             if host and all(n.host != host for n in known):
                 raise errors.Invalid(f"Compute host {host[:64]} could not be found.")
@@ -178,7 +186,8 @@ class Launcher:
         self, req: falcon.Request, wanted: dict[str, Any], each: list[Instance], least: int
     ) -> list[tuple[Instance, Work]]:
         _, host, node = self._place(req, wanted)
-        request = {"requested_host": host, "requested_node": node}
+        forced = ":" in (wanted.get("availability_zone") or "")
+        request = {"requested_host": host, "requested_node": node, "forced": forced}
         return launches.create(
             self._db,
             req.context.ctxt,
@@ -197,6 +206,15 @@ class Launcher:
                 except Exception:
                     # The work is in the DB; recovery casts it when its lease runs out.
                     LOG.exception("instance %s: cannot cast its launch", instance.uuid)
+
+
+def _spelled_out(zone: str) -> tuple[str, str | None, str | None]:
+    """Zone, host and node of `zone:host:node`; errors.Invalid."""
+    parts = zone.split(":")
+    if len(parts) > 3:
+        raise errors.Invalid(f"Unable to parse availability_zone: {zone[:64]}")
+    name, host, node = [*parts, "", ""][:3]
+    return name, host or None, node or None
 
 
 def _audit_id(req: falcon.Request) -> str | None:
@@ -236,8 +254,6 @@ def _numbered(asked: Instance, wanted: dict[str, Any], index: int, uuids: list[s
     several = len(uuids) > 1
     name = f"{asked.name}-{index + 1}" if several else asked.name
     hostname = wanted.get("hostname")
-    if hostname and several:
-        hostname = f"{hostname}-{index + 1}"
     return Instance(
         **{
             **vars(asked),

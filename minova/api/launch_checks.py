@@ -77,10 +77,35 @@ def metadata_quota(limits: dict[str, int], metadata: dict[str, str]) -> None:
         raise errors.QuotaExceeded(f"Maximum number of metadata items exceeds {limit}")
 
 
+def injected_files(
+    limits: dict[str, int], asked: list[dict[str, str]] | None
+) -> list[dict[str, str]]:
+    """The `personality` of a body: path and base64 contents of each file, within the quota.
+
+    errors.Invalid for what is no base64, errors.QuotaExceeded in Nova's words.
+    """
+    files = asked or []
+    if 0 <= limits["injected_files"] < len(files):
+        raise errors.QuotaExceeded("Personality file limit exceeded")
+    for file in files:
+        path, contents = file.get("path", ""), file.get("contents", "")
+        try:
+            decoded = base64.b64decode(re.sub(r"\s", "", contents), validate=True)
+        except (binascii.Error, ValueError):
+            raise errors.Invalid(
+                f"Personality content for {path[:255]} cannot be decoded: it is not base64."
+            ) from None
+        most = limits["injected_file_path_bytes"]
+        if 0 <= most < len(path.encode()):
+            raise errors.QuotaExceeded(f"Personality file path exceeds maximum {most}")
+        most = limits["injected_file_content_bytes"]
+        if 0 <= most < len(decoded):
+            raise errors.QuotaExceeded(f"Personality file content exceeds maximum {most}")
+    return [{"path": f.get("path", ""), "contents": f.get("contents", "")} for f in files]
+
+
 def plain(wanted: dict[str, Any]) -> None:
     """What exists in the API and not here: refused rather than ignored."""
-    if wanted.get("personality"):
-        raise errors.Invalid("Files cannot be injected on this cloud; use user_data instead.")
     if wanted.get("trusted_image_certificates"):
         raise errors.Invalid(
             "Image certificates are not validated on this cloud; leave out "

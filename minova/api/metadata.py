@@ -89,6 +89,11 @@ def _is_signed(server_id: str, signature: str) -> bool:
 def _openstack(instance: Instance, parts: list[str]) -> bytes | str:
     if not parts:
         return "\n".join(OPENSTACK_VERSIONS)
+    if parts[0] == "content":
+        found = guest_metadata.injected(instance).get("/".join(parts))
+        if found is None:
+            raise _nothing(parts)
+        return found
     try:
         files = guest_metadata.documents(
             instance,

@@ -24,6 +24,8 @@ OPTIONS = {
                 "AggregateInstanceExtraSpecsFilter",
                 "ServerGroupAffinityFilter",
                 "ServerGroupAntiAffinityFilter",
+                "SameHostFilter",
+                "DifferentHostFilter",
             ],
             help="Filters every host has to pass, in this order.",
         ),

@@ -4,7 +4,7 @@ Changes of state go through `db.states`, never through here.
 """
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -102,6 +102,20 @@ def shelved_before(db: Database, moment: dt.datetime) -> list[str]:
     )
     with db.reading() as connection:
         return list(connection.execute(query).scalars())
+
+
+def hosts_of(db: Database, uuids: Collection[str], project_id: str) -> dict[str, str]:
+    """uuid -> host of those of a project's instances that have one."""
+    with db.reading() as connection:
+        rows = connection.execute(
+            sa.select(_instances.c.uuid, _instances.c.host).where(
+                _instances.c.uuid.in_(uuids),
+                _instances.c.project_id == project_id,
+                _instances.c.host.is_not(None),
+                _instances.c.deleted_at.is_(None),
+            )
+        )
+        return {row.uuid: row.host for row in rows}
 
 
 def whole(connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> list[Instance]:

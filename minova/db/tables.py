@@ -29,6 +29,7 @@ instances = sa.Table(
     sa.Column("key_name", sa.String(255)),
     sa.Column("key_data", sa.Text),
     sa.Column("user_data", Json),
+    sa.Column("injected_files", Json),
     sa.Column("config_drive", sa.Boolean, nullable=False),
     sa.Column("metadata", Json, nullable=False, key="metadata_"),
     sa.Column("tags", Json, nullable=False),

@@ -75,6 +75,7 @@ def config_drive(
         files.update({f"openstack/{version}/{name}": data for name, data in named.items()})
     ec2 = _json(ec2_tree(instance, vifs, domain=domain))
     user_data = decoded_user_data(instance)
+    files.update({f"openstack/{name}": data for name, data in injected(instance).items()})
     for version in _EC2_ON_DRIVE:
         files[f"ec2/{version}/meta-data.json"] = ec2
         if user_data is not None:
@@ -133,7 +134,10 @@ def meta_data(
         "launch_index": instance.launch_index,
         "availability_zone": zone(instance),
         "meta": dict(instance.metadata),
-        "files": [],
+        "files": [
+            {"content_path": f"/{_content(number)}", "path": file["path"]}
+            for number, file in enumerate(instance.injected_files or [])
+        ],
     }
     if instance.key_name and instance.key_data:
         document["public_keys"] = {instance.key_name: instance.key_data}
@@ -226,6 +230,18 @@ def decoded_user_data(instance: Instance) -> bytes | None:
         return base64.b64decode(instance.user_data, validate=False)
     except (binascii.Error, ValueError):
         return instance.user_data.encode()
+
+
+def injected(instance: Instance) -> Files:
+    """The files the user has injected, by where they are beside the versions: content/0000."""
+    return {
+        _content(number): base64.b64decode(file["contents"])
+        for number, file in enumerate(instance.injected_files or [])
+    }
+
+
+def _content(number: int) -> str:
+    return f"content/{number:04}"
 
 
 def _age(version: str) -> int:

@@ -199,6 +199,8 @@ class Instance:
     key_name: str | None = None
     key_data: str | None = None
     user_data: str | None = None
+    # Each has a `path` and base64 `contents`.
+    injected_files: list[dict[str, str]] | None = None
     config_drive: bool = False
     metadata: dict[str, str] = field(default_factory=dict)
     image_properties: dict[str, Any] = field(default_factory=dict)

@@ -52,6 +52,11 @@ _RULES: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
     ),
     "servers:create": (_MEMBER, "Launch servers", ("POST /servers",)),
     "servers:create:forced_host": (_ADMIN, "Choose a new server's host", ("POST /servers",)),
+    "servers:create:requested_destination": (
+        _ADMIN,
+        "Ask for a new server's host",
+        ("POST /servers",),
+    ),
     "servers:create:zero_disk_flavor": (
         _ADMIN,
         "Launch with a local disk as large as the image is",

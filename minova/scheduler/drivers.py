@@ -39,6 +39,7 @@ def _sift(
     hosts: list[HostState], request: Request, names: list[str]
 ) -> tuple[list[HostState], dict[str, str]]:
     passed, refused = [], {}
+    names = ["ForcedFilter"] if request.forced else names
     for host in hosts:
         for name in names:
             reason = filters.FILTERS[name](host, request)

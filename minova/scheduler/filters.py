@@ -4,9 +4,10 @@ A filter is a plain function; `FILTERS` gives each the name that
 `[scheduler] enabled_filters` and operators know.
 """
 
+import ipaddress
 import operator
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from oslo_config import cfg
@@ -25,11 +26,19 @@ class Request:
     excluded: list[str]
     requested_host: str | None = None
     requested_node: str | None = None
+    # An administrator's `zone:host:node` goes past the filters.
+    forced: bool = False
     group: Placement | None = None
+    # The servers that the hints name -> their hosts.
+    neighbours: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(
-        cls, instance: Instance, request: dict[str, Any], group: Placement | None = None
+        cls,
+        instance: Instance,
+        request: dict[str, Any],
+        group: Placement | None = None,
+        neighbours: dict[str, str] | None = None,
     ) -> "Request":
         """From the request of a work in flight."""
         return cls(
@@ -37,8 +46,17 @@ class Request:
             excluded=list(request.get("excluded", [])),
             requested_host=request.get("requested_host"),
             requested_node=request.get("requested_node"),
+            forced=bool(request.get("forced")),
             group=group,
+            neighbours=neighbours or {},
         )
+
+    def named(self, hint: str) -> list[str]:
+        """What a hint names, whether it is one or a list."""
+        value = self.instance.scheduler_hints.get(hint)
+        if value in (None, ""):
+            return []
+        return [str(one) for one in value] if isinstance(value, list) else [str(value)]
 
 
 Filter = Callable[[HostState, Request], str | None]
@@ -164,6 +182,46 @@ def _refused_by_group(host: HostState, request: Request, policy: str) -> str | N
     return group.refusal(host.host) if group is not None and group.policy == policy else None
 
 
+def same_host_filter(host: HostState, request: Request) -> str | None:
+    """The host has one of the servers of the hint `same_host`."""
+    wanted = request.named("same_host")
+    if not wanted or any(request.neighbours.get(uuid) == host.host for uuid in wanted):
+        return None
+    return "has none of the servers of the hint same_host"
+
+
+def different_host_filter(host: HostState, request: Request) -> str | None:
+    """The host has none of the servers of the hint `different_host`."""
+    for uuid in request.named("different_host"):
+        if request.neighbours.get(uuid) == host.host:
+            return "has a server of the hint different_host"
+    return None
+
+
+def simple_cidr_affinity_filter(host: HostState, request: Request) -> str | None:
+    """The host's address is near the hint `build_near_host_ip`: in its network of `cidr`."""
+    for near in request.named("build_near_host_ip"):
+        prefix = "".join(request.named("cidr")[:1]) or "/24"
+        try:
+            network = ipaddress.ip_network(near + prefix, strict=False)
+            if ipaddress.ip_address(host.node.host_ip or "") in network:
+                continue
+        except ValueError:
+            return f"has no address near {near}{prefix}"
+        return f"not in {network}"
+    return None
+
+
+def forced_filter(host: HostState, request: Request) -> str | None:
+    """All that is asked of a host an administrator has chosen: that it is the one, and up."""
+    if request.requested_host and request.requested_host != host.host:
+        return f"not host {request.requested_host}"
+    node = request.requested_node
+    if node and node != host.node.hypervisor_hostname:
+        return f"not node {node}"
+    return None if host.service.is_up(cfg.CONF.compute.service_down_time) else "down"
+
+
 FILTERS: dict[str, Filter] = {
     "ComputeFilter": compute_filter,
     "AvailabilityZoneFilter": availability_zone_filter,
@@ -173,4 +231,8 @@ FILTERS: dict[str, Filter] = {
     "AggregateInstanceExtraSpecsFilter": aggregate_extra_specs_filter,
     "ServerGroupAffinityFilter": server_group_affinity_filter,
     "ServerGroupAntiAffinityFilter": server_group_anti_affinity_filter,
+    "ForcedFilter": forced_filter,
+    "SameHostFilter": same_host_filter,
+    "DifferentHostFilter": different_host_filter,
+    "SimpleCIDRAffinityFilter": simple_cidr_affinity_filter,
 }

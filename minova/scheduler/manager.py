@@ -32,6 +32,10 @@ LOG = logging.getLogger(__name__)
 _TO_BE_MOVED = states.ACTIONS["resize"].tasks[0]
 
 
+# Hints that name other servers.
+_NEIGHBOURLY = ("same_host", "different_host")
+
+
 class SchedulerManager:
     """The methods of `scheduler.rpcapi`, under the same names."""
 
@@ -105,7 +109,14 @@ class SchedulerManager:
         group = None
         if "group" in instance.scheduler_hints:
             group = server_groups.placement(self._db, instance.uuid)
-        return order(all_hosts(self._db), Request.of(instance, work.request, group))
+        neighbours = self._neighbours(instance)
+        return order(all_hosts(self._db), Request.of(instance, work.request, group, neighbours))
+
+    def _neighbours(self, instance: Instance) -> dict[str, str]:
+        """Where the servers are that the hints name; those of another project are not seen."""
+        plain = Request.of(instance, {})
+        named = {uuid for hint in _NEIGHBOURLY for uuid in plain.named(hint)}
+        return instances.hosts_of(self._db, named, instance.project_id) if named else {}
 
     def _take(self, candidate: HostState, instance: Instance, work: Work) -> bool:
         return allocations.claim(

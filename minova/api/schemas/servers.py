@@ -106,8 +106,24 @@ _HINT: Json = {
         {"type": "object", "maxProperties": 16},
     ]
 }
+_SERVERS: Json = {"anyOf": [types.UUID, types.items(types.UUID, 64)]}
 HINTS: Json = {
     "type": "object",
+    "properties": {
+        "group": types.UUID,
+        "same_host": _SERVERS,
+        "different_host": _SERVERS,
+        "query": {"type": ["string", "object"]},
+        "target_cell": {"type": "string", "minLength": 1, "maxLength": 255},
+        "different_cell": {
+            "anyOf": [
+                {"type": "string", "maxLength": 255},
+                types.items({"type": "string", "maxLength": 255}, 64),
+            ]
+        },
+        "build_near_host_ip": {"anyOf": [types.IPV4, types.IPV6]},
+        "cidr": {"type": "string", "pattern": r"^/[0-9a-f.:]+$"},
+    },
     "maxProperties": 32,
     "propertyNames": {"maxLength": 64},
     "additionalProperties": _HINT,

@@ -150,3 +150,12 @@ def test_the_config_drive_has_every_version() -> None:
 )
 def test_the_host_name_gets_the_domain_once(name: str, domain: str, full: str) -> None:
     assert gm.hostname(replace(server(), hostname=name), domain) == full
+
+
+def test_injected_files_are_on_the_drive_and_named_in_the_metadata() -> None:
+    files = [{"path": "/etc/../../x", "contents": "aGVsbG8="}]
+    instance = nouns.instance_of(injected_files=files)
+    drive = gm.config_drive(instance, [])
+    assert drive["openstack/content/0000"] == b"hello"
+    document = json.loads(drive["openstack/latest/meta_data.json"])
+    assert document["files"] == [{"content_path": "/content/0000", "path": "/etc/../../x"}]
