@@ -9,6 +9,7 @@ from typing import Any
 
 from minova.clients import image as images
 from minova.clients.image import ImageClient
+from minova.clients.volume import VolumeClient
 from minova.common import errors
 from minova.common.context import RequestContext
 from minova.common.undo import Undo
@@ -23,6 +24,10 @@ _NOT_INHERITED = frozenset(
         *("block_device_mapping", "bdm_v2", "root_device_name", "instance_owner"),
         *("backup_type", "instance_uuid", "image_type"),
     )
+)
+_SAID_OF_DEVICES = (
+    *("source_type", "destination_type", "boot_index", "device_name", "device_type", "disk_bus"),
+    *("guest_format", "delete_on_termination", "tag", "volume_type"),
 )
 _NOT_INHERITED_PREFIXES = ("os_glance_", "owner_specified.")
 
@@ -46,6 +51,7 @@ def begun(
     kind: str,
     undo: Undo,
     properties: dict[str, Any],
+    disk_format: str = "qcow2",
 ) -> ImageMeta:
     """The image's record, `queued`. Its undo deletes it.
 
@@ -59,7 +65,7 @@ def begun(
         **_provenance(ctxt, instance, kind),
         **properties,
         "name": name,
-        "disk_format": "qcow2",
+        "disk_format": disk_format,
         "container_format": "bare",
         "visibility": "private" if own else "shared",
         "min_disk": instance.flavor.root_gb,
@@ -73,13 +79,48 @@ def begun(
     return made
 
 
-def of_volumes(mapping: list[dict[str, Any]], root_device: str | None) -> dict[str, Any]:
-    """The properties of an image that has no data but snapshots of volumes."""
-    return {
+def of_volumes(
+    ctxt: RequestContext, instance: Instance, name: str, undo: Undo, properties: dict[str, Any]
+) -> ImageMeta:
+    """The image of a server that boots from a volume: no data, but snapshots of its volumes.
+
+    It is active at once, and the snapshots soon after. errors.Forbidden
+    beyond the volume service's quota.
+    """
+    mapping = _mapping(ctxt, instance, name, undo)
+    described = {
+        **properties,
         "block_device_mapping": json.dumps(mapping),
         "bdm_v2": "True",
-        "root_device_name": root_device or "/dev/vda",
+        "root_device_name": instance.root_device_name or "/dev/vda",
     }
+    # Of no bytes, any service believes that they are raw.
+    image = begun(ctxt, instance, name, SNAPSHOT, undo, described, disk_format="raw")
+    ImageClient(ctxt).upload(image.id, 0, lambda: iter(()))
+    return image
+
+
+def _mapping(
+    ctxt: RequestContext, instance: Instance, name: str, undo: Undo
+) -> list[dict[str, Any]]:
+    """The server's devices, with snapshots for its volumes."""
+    volumes = VolumeClient(ctxt)
+    found = []
+    for device in instance.block_devices:
+        entry = {key: getattr(device, key) for key in _SAID_OF_DEVICES}
+        if device.is_volume and device.volume_id:
+            try:
+                snapshot = volumes.create_snapshot(device.volume_id, f"snapshot for {name}"[:255])
+            except errors.TooLarge as error:
+                raise errors.Forbidden(error.message) from None
+            undo.push(volumes.delete_snapshot, snapshot["id"])
+            entry.update(
+                source_type="snapshot", snapshot_id=snapshot["id"], volume_size=snapshot["size"]
+            )
+        else:
+            entry["volume_size"] = device.volume_size_gb
+        found.append(entry)
+    return found
 
 
 def inherited(instance: Instance) -> dict[str, str]:

@@ -47,6 +47,13 @@ def finish(connection: sa.Connection, action_id: int | None, message: str | None
 
 
 @retried
+def record(db: Database, ctxt: RequestContext, uuid: str, action: str) -> None:
+    """Record an action that is done when one hears of it."""
+    with db.transaction() as connection:
+        finish(connection, start(connection, ctxt, uuid, action), None)
+
+
+@retried
 def add_event(db: Database, action_id: int, event: str, **values: Any) -> None:
     """`insert_event` in a transaction of its own."""
     with db.transaction() as connection:

@@ -8,7 +8,7 @@ from minova.api.schemas import images as schemas
 from minova.clients.image import ImageClient
 from minova.common import errors
 from minova.common.undo import Undo
-from minova.db import quotas, states
+from minova.db import actions, quotas, states
 
 # From here on the answer has the image's id in its body instead of a header.
 _IN_BODY = (2, 45)
@@ -18,6 +18,8 @@ def _create_image(tools: Tools, call: Call) -> Any:
     metadata = call.value.get("metadata") or {}
     snapshots.check_metadata(quotas.limits(tools.db, str(call.ctxt.project_id)), metadata)
     states.check(call.ctxt, call.instance, "createImage")
+    if call.instance.boots_from_volume:
+        return answer(call, _of_volumes(tools, call, metadata))
     with Undo() as undo:
         image = snapshots.begun(
             call.ctxt, call.instance, call.value["name"], snapshots.SNAPSHOT, undo, metadata
@@ -27,6 +29,21 @@ def _create_image(tools: Tools, call: Call) -> Any:
         )
         undo.clear()
     return answer(call, image.id)
+
+
+def _of_volumes(tools: Tools, call: Call, metadata: dict[str, str]) -> str:
+    instance = call.instance
+    tools.access.check(
+        call.req,
+        "servers:create_image:allow_volume_backed",
+        project_id=instance.project_id,
+        user_id=instance.user_id,
+    )
+    with Undo() as undo:
+        image = snapshots.of_volumes(call.ctxt, instance, call.value["name"], undo, metadata)
+        undo.clear()
+    actions.record(tools.db, call.ctxt, instance.uuid, "createImage")
+    return image.id
 
 
 def _create_backup(tools: Tools, call: Call) -> Any:

@@ -150,7 +150,10 @@ def begin_detach(db: Database, attachment_id: str) -> tuple[Attachment, bool]:
 
 @retried
 def finish_detach(db: Database, attachment_id: str) -> None:
-    """The attachment is over; its volume is available if it was the last. Idempotent."""
+    """The attachment is over; its volume is available if it was the last. Idempotent.
+
+    A volume of which only reservations are left, is reserved.
+    """
     with db.transaction() as connection:
         row = connection.execute(
             sa.select(_attachments.c.volume_id).where(_attachments.c.id == attachment_id)
@@ -159,8 +162,10 @@ def finish_detach(db: Database, attachment_id: str) -> None:
             return
         volume = _locked(connection, row.volume_id)
         connection.execute(_attachments.delete().where(_attachments.c.id == attachment_id))
-        if not _of(connection, volume.id):
-            _set_status(connection, volume.id, states.AVAILABLE)
+        left = {other.status for other in _of(connection, volume.id)}
+        if left <= {states.RESERVED}:
+            after = states.RESERVED if left else states.AVAILABLE
+            _set_status(connection, volume.id, after)
 
 
 @retried

@@ -1,0 +1,105 @@
+"""Servers that boot from volumes: their images, and what rebuilding and shelving do to them."""
+
+import json
+
+import pytest
+
+
+@pytest.fixture
+def volume(nova):
+    """A volume that servers boot from."""
+    storage = nova.connections["demo"].block_storage
+    made = storage.create_volume(size=1, name="root", image_id=nova.image)
+    nova.until(lambda: storage.get_volume(made.id).status == "available", "the volume is there")
+    yield made.id
+    for snapshot in storage.snapshots(volume_id=made.id):
+        storage.delete_snapshot(snapshot.id)
+    nova.until(lambda: not list(storage.snapshots(volume_id=made.id)), "its snapshots are gone")
+    storage.delete_volume(made.id)
+
+
+@pytest.fixture
+def server(nova, volume):
+    device = {
+        "uuid": volume,
+        "source_type": "volume",
+        "destination_type": "volume",
+        "boot_index": 0,
+        "delete_on_termination": False,
+    }
+    server_id = nova.launch(name="on-volume", imageRef="", block_device_mapping_v2=[device])
+    yield server_id
+    nova.delete(server_id)
+
+
+def _attachment(nova, volume: str) -> tuple[str, str]:
+    """The volume's status and its attachment."""
+    found = nova.connections["demo"].block_storage.get_volume(volume)
+    (attachment,) = found.attachments or [{"attachment_id": ""}]
+    return found.status, attachment["attachment_id"]
+
+
+def test_its_image_is_made_of_snapshots_and_boots(nova, server) -> None:
+    answer = nova.act(server, "createImage", {"name": "of-volumes"})
+    assert answer.status_code == 202, answer.text
+    images = nova.connections["demo"].image
+    image_id = answer.json()["image_id"]
+    image = images.get(f"/images/{image_id}").json()
+    assert (image["status"], image["size"]) == ("active", 0)
+    assert (image["bdm_v2"], image["root_device_name"]) == ("True", "/dev/vda")
+    (device,) = json.loads(image["block_device_mapping"])
+    shown = {key: device[key] for key in ("source_type", "boot_index", "volume_size")}
+    assert shown == {"source_type": "snapshot", "boot_index": 0, "volume_size": 1}
+    storage = nova.connections["demo"].block_storage
+    nova.until(
+        lambda: storage.get_snapshot(device["snapshot_id"]).status == "available",
+        "the snapshot is there",
+    )
+    copy = nova.launch(name="from-snapshots", imageRef=image_id)
+    (attached,) = nova.get(f"/servers/{copy}")["server"]["os-extended-volumes:volumes_attached"]
+    nova.delete(copy)
+    if not attached["delete_on_termination"]:
+        storage.delete_volume(attached["id"])
+    nova.until(lambda: storage.find_volume(attached["id"]) is None, "the copy is gone")
+    images.delete_image(image_id)
+    done = nova.get(f"/servers/{server}/os-instance-actions")["instanceActions"]
+    assert [action["action"] for action in done] == ["createImage", "create"]
+
+
+def test_it_cannot_be_backed_up(nova, server) -> None:
+    value = {"name": "x", "backup_type": "daily", "rotation": 1}
+    said = nova.refused(400, "POST", f"/servers/{server}/action", {"createBackup": value})
+    assert said == "Backup is not supported for volume-backed instances."
+
+
+def test_shelving_keeps_its_volume_for_it(nova, server, volume) -> None:
+    assert nova.act(server, "shelve").status_code == 202
+    assert nova.settled(server)["status"] == "SHELVED_OFFLOADED"
+    assert _attachment(nova, volume)[0] == "reserved"
+    assert not list(nova.connections["demo"].image.images(name="on-volume-shelved"))
+    assert nova.act(server, "unshelve").status_code == 202
+    assert nova.settled(server)["status"] == "ACTIVE"
+    assert _attachment(nova, volume)[0] == "in-use"
+
+
+def test_deleting_it_while_it_is_shelved_frees_the_volume(nova, volume) -> None:
+    device = {
+        "uuid": volume,
+        "source_type": "volume",
+        "destination_type": "volume",
+        "boot_index": 0,
+    }
+    server = nova.launch(name="on-volume", imageRef="", block_device_mapping_v2=[device])
+    nova.act(server, "shelve")
+    assert nova.settled(server)["status"] == "SHELVED_OFFLOADED"
+    nova.delete(server)
+    assert _attachment(nova, volume) == ("available", "")
+
+
+def test_a_rebuild_of_the_same_image_keeps_the_volume(nova, server, volume) -> None:
+    before = _attachment(nova, volume)
+    body = {"imageRef": nova.image}
+    answer = nova.act(server, "rebuild", body, version="2.92")
+    assert answer.status_code == 202, answer.text
+    assert nova.settled(server)["status"] == "ACTIVE"
+    assert _attachment(nova, volume) == before
