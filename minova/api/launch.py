@@ -97,8 +97,7 @@ class Launcher:
         launch_checks.fit(self._access, req, flavor, local)
         network = launch_networks.checked(req, wanted, most)
         key = launch_checks.key(self._db, ctxt, wanted.get("key_name"))
-        limits = quotas.limits(self._db, str(ctxt.project_id), str(ctxt.user_id))
-        launch_checks.metadata_quota(limits, wanted.get("metadata") or {})
+        files = self._within_quota(ctxt, wanted)
         zone, _, _ = self._place(req, wanted)
         return Instance(
             uuid="",
@@ -115,7 +114,7 @@ class Launcher:
             key_name=key.name if key else None,
             key_data=key.public_key if key else None,
             user_data=launch_checks.user_data(wanted.get("user_data")),
-            injected_files=launch_checks.injected_files(limits, wanted.get("personality")),
+            injected_files=files,
             config_drive=boolean(wanted.get("config_drive", False)),
             metadata=dict(wanted.get("metadata") or {}),
             tags=list(dict.fromkeys(wanted.get("tags") or [])),
@@ -143,6 +142,17 @@ class Launcher:
         if flavor.disabled:
             raise errors.Invalid(flavors.not_found(flavor_id).message)
         return flavor
+
+    def _within_quota(
+        self, ctxt: RequestContext, wanted: dict[str, Any]
+    ) -> list[dict[str, str]] | None:
+        """The injected files, if they and the metadata are no more than one server may have."""
+        metadata, files = wanted.get("metadata"), wanted.get("personality")
+        if not metadata and not files:
+            return None
+        limits = quotas.limits(self._db, str(ctxt.project_id), str(ctxt.user_id))
+        launch_checks.metadata_quota(limits, metadata or {})
+        return launch_checks.injected_files(limits, files)
 
     def _place(
         self, req: falcon.Request, wanted: dict[str, Any]

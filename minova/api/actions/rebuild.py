@@ -15,6 +15,7 @@ from minova.api.views import servers as views
 from minova.clients.volume import VolumeClient
 from minova.common import errors
 from minova.db import instances, quotas, states
+from minova.model import hardware
 from minova.model.instance import ImageMeta, Instance
 
 # From here on the answer is the whole server; before, its plain part and what came with these.
@@ -51,6 +52,7 @@ def _rebuild(tools: Tools, call: Call) -> dict[str, Any]:
 def _check_image(tools: Tools, call: Call, image: ImageMeta) -> None:
     instance = call.instance
     if not instance.boots_from_volume:
+        hardware.check(instance.flavor, image.properties)
         if instance.flavor.root_gb:
             launch_checks.fit(tools.access, call.req, instance.flavor, image)
         return
@@ -72,8 +74,10 @@ def _values(tools: Tools, call: Call, image: ImageMeta) -> dict[str, Any]:
         values.update(image_id=image.id, image_properties=image.properties)
     if "name" in wanted:
         values["name"] = wanted["name"].strip()
+    limits = quotas.limits(tools.db, str(ctxt.project_id))
+    if "personality" in wanted:
+        values["injected_files"] = launch_checks.injected_files(limits, wanted["personality"])
     if "metadata" in wanted:
-        limits = quotas.limits(tools.db, str(ctxt.project_id))
         launch_checks.metadata_quota(limits, wanted["metadata"])
         values["metadata"] = wanted["metadata"]
     for name, column in (("accessIPv4", "access_ip_v4"), ("accessIPv6", "access_ip_v6")):
