@@ -9,6 +9,7 @@ from minova.api.actions.row import Action, Call, Tools
 from minova.api.schemas import moves as schemas
 from minova.common import errors
 from minova.db import flavors, hosts, instances, moves, states
+from minova.model import hardware
 from minova.model import migration as migrations
 from minova.model.instance import Flavor, Instance
 
@@ -52,6 +53,7 @@ def _check_flavor(instance: Instance, flavor: Flavor) -> None:
         raise errors.Invalid("When resizing, instances must change flavor!")
     if flavor.disabled:
         raise errors.Invalid(flavors.not_found(flavor.id).message)
+    hardware.check(flavor, instance.image_properties)
 
 
 def check_host_is_up(tools: Tools, instance: Instance) -> None:
