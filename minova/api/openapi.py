@@ -30,9 +30,11 @@ def document(db: Database, version: Version, url: str) -> Json:
     """The API of `version`, reached at `url`. The database is not asked."""
     paths: dict[str, Json] = {}
     for route in app.routes(db):
-        call = CALLS[f"{route.method} {route.path}"]
+        call = CALLS.get(f"{route.method} {route.path}")
         since, until = window_of(route.handler)
-        if since <= version <= until and (call.actions or any(call.answers(version))):
+        if call is None or not since <= version <= until:
+            continue
+        if call.actions or any(call.answers(version)):
             operations = paths.setdefault(route.path, {})
             operations[route.method.lower()] = _operation(route, call, version)
     return {

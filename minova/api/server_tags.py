@@ -2,6 +2,7 @@
 
 import re
 from typing import Any
+from urllib.parse import quote
 
 import falcon
 
@@ -67,7 +68,9 @@ class ServerTags:
             resp.status = 204
             return
         server_labels.change_tags(self._db, instance.uuid, lambda old: _added(old, tag))
-        resp.set_header("Location", links.of(req, f"servers/{instance.uuid}/tags/{tag}")[0]["href"])
+        resp.set_header(
+            "Location", links.of(req, f"servers/{instance.uuid}/tags/{quote(tag)}")[0]["href"]
+        )
 
     @window("2.26")
     def remove(self, req: falcon.Request, resp: falcon.Response, server_id: str, tag: str) -> None:
