@@ -28,6 +28,7 @@ _TYPES = {
 }
 _INLINE = re.compile(rb"<script(?P<attributes>[^>]*)>(?P<code>.*?)</script>", re.DOTALL | re.I)
 _STRANGE = re.compile(r"//|\.\.|[%\\]")
+_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 _HOUR = "public, max-age=3600"
 
 
@@ -98,8 +99,9 @@ _PLAIN_HEADERS = {"Referrer-Policy": "no-referrer", "X-Content-Type-Options": "n
 
 def origin_of(url: str) -> str:
     """`http://host:port` of a URL, as browsers say it in the header Origin."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}".lower()
+    parts = urlsplit(url.lower())
+    default = _DEFAULT_PORTS.get(parts.scheme, "")
+    return f"{parts.scheme}://{parts.netloc.removesuffix(default)}"
 
 
 def _message(status: int, text: str) -> Page:

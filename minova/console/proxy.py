@@ -46,7 +46,7 @@ class Proxy:
     def __init__(self) -> None:
         conf = cfg.CONF.console
         sockets = origin_of(conf.novnc_base_url).replace("http", "ws", 1)
-        more = [origin.lower().rstrip("/") for origin in conf.allowed_origins]
+        more = [origin_of(origin) for origin in conf.allowed_origins]
         self._origins = [None, *map(Origin, (origin_of(conf.novnc_base_url), *more))]
         self._pages = Pages(Path(conf.novnc_path), sockets, more)
         self._session_seconds = conf.session_ttl

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from minova.console.pages import Pages
+from minova.console.pages import Pages, origin_of
 
 SCRIPT = b"\n  import RFB from './core/rfb.js';\n"
 HTML = (
@@ -94,3 +94,18 @@ def test_cve_2021_3654_no_address_leads_elsewhere(pages: Pages, path: str) -> No
 def test_without_novnc_the_answer_says_what_to_install(tmp_path: Path) -> None:
     page = Pages(tmp_path / "none", "ws://console.test").get("/vnc_lite.html")
     assert page.status == 404 and b"Debian: novnc" in page.body
+
+
+@pytest.mark.parametrize(
+    ("url", "origin"),
+    [
+        ("http://127.0.0.1:6080/vnc_lite.html", "http://127.0.0.1:6080"),
+        ("https://Console.Example.org/vnc.html?x=y", "https://console.example.org"),
+        ("https://console.example.org:443/", "https://console.example.org"),
+        ("http://console.example.org:80", "http://console.example.org"),
+        ("http://console.example.org:443/", "http://console.example.org:443"),
+        ("http://[::1]:6080/vnc_lite.html", "http://[::1]:6080"),
+    ],
+)
+def test_an_origin_is_written_as_browsers_write_it(url: str, origin: str) -> None:
+    assert origin_of(url) == origin
