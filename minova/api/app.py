@@ -32,8 +32,10 @@ from minova.api.remote_consoles import RemoteConsoles
 from minova.api.security_groups import SecurityGroups
 from minova.api.server_actions import ServerActions
 from minova.api.server_details import ServerDetails
+from minova.api.server_diagnostics import ServerDiagnostics
 from minova.api.server_groups import ServerGroups
 from minova.api.server_metadata import ServerMetadata
+from minova.api.server_password import ServerPassword
 from minova.api.server_tags import ServerTags
 from minova.api.servers import Servers
 from minova.api.services import Services
@@ -62,6 +64,8 @@ def routes(db: Database) -> list[Route]:
         *servers,
         *volumes_boot.routes(servers),
         *ServerDetails(access).routes(),
+        *ServerDiagnostics(access, lifecycle).routes(),
+        *ServerPassword(access).routes(),
         *ServerMetadata(access).routes(),
         *ServerTags(access).routes(),
         *VolumeAttachments(access, lifecycle).routes(),

@@ -17,6 +17,7 @@ from minova.conductor.rpcapi import ConductorAPI
 from minova.db import instances, states
 from minova.db.engine import Database
 from minova.model import states as model_states
+from minova.model.diagnostics import Diagnostics
 from minova.model.instance import Instance
 from minova.model.work import Work
 
@@ -100,6 +101,25 @@ class Lifecycle:
         except Exception:
             LOG.exception("instance %s: cannot cast its %s", instance.uuid, action)
         return work
+
+    def change_password(self, ctxt: RequestContext, instance: Instance, password: str) -> None:
+        """Set the administrator's password in the guest, and wait until it is.
+
+        The password is told to the host only, and kept nowhere. errors.Conflict
+        when the guest has no agent to set it, or the agent refuses.
+        """
+        states.check(ctxt, instance, "changePassword")
+        if instance.host is None:
+            raise errors.Conflict(f"Instance {instance.uuid} is not ready")
+        lease = cfg.CONF.conductor.lease_seconds
+        work = states.begin(self._db, ctxt, instance.uuid, "changePassword", lease_seconds=lease)
+        self._compute.set_password(ctxt, str(work.host), work.id, password)
+
+    def diagnostics(self, ctxt: RequestContext, instance: Instance) -> Diagnostics:
+        """What the guest has used; errors.Conflict without a host."""
+        if instance.host is None:
+            raise errors.Conflict(f"Instance {instance.uuid} is not ready")
+        return self._compute.diagnostics(ctxt, instance.host, instance.uuid)
 
     def console_output(self, ctxt: RequestContext, instance: Instance, lines: int | None) -> str:
         """The end of the console's log; errors.Conflict without a host."""

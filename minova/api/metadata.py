@@ -27,6 +27,9 @@ from minova.model.instance import Instance
 
 _TEXT = "text/plain; charset=utf-8"
 _SEED_BYTES = 512
+_PASSWORD = "password"
+# As much as Nova keeps.
+_MOST_PASSWORD = 4 * 255
 
 
 def build(db: Database) -> WSGIApp:
@@ -38,6 +41,7 @@ def build(db: Database) -> WSGIApp:
             routes=[
                 Route("GET", "/", handlers.get, public=True),
                 Route("GET", "/{path:path}", handlers.get, public=True),
+                Route("POST", "/{path:path}", handlers.post, public=True),
             ],
             dialect=lambda status, message, error: f"{status} {message}\n",
             auth=False,
@@ -56,13 +60,33 @@ class Metadata:
         """GET of a leaf or a folder of the two trees."""
         instance = self._instance(req)
         parts = [part for part in path.split("/") if part]
-        if parts[:1] == ["openstack"]:
+        if _is_password(parts):
+            content: bytes | str = instance.password or ""
+        elif parts[:1] == ["openstack"]:
             content = _openstack(instance, parts[1:])
         else:
             content = _ec2(instance, parts)
         resp.data = content if isinstance(content, bytes) else content.encode()
         is_json = bool(parts) and parts[-1].endswith(".json")
         resp.content_type = falcon.MEDIA_JSON if is_json else _TEXT
+
+    def post(self, req: falcon.Request, resp: falcon.Response, path: str) -> None:
+        """POST of the administrator's password, which the guest has encrypted: once."""
+        instance = self._instance(req)
+        parts = [part for part in path.split("/") if part]
+        if not _is_password(parts):
+            raise errors.MethodNotAllowed(method="POST")
+        password = req.bounded_stream.read(_MOST_PASSWORD + 1)
+        if len(password) > _MOST_PASSWORD:
+            raise errors.Invalid(f"The password is longer than {_MOST_PASSWORD} bytes.")
+        try:
+            text = password.decode("ascii")
+        except UnicodeDecodeError:
+            raise errors.Invalid("The password has to be encrypted, and base64.") from None
+        if not text.isprintable():
+            raise errors.Invalid("The password has to be encrypted, and base64.")
+        if not instances.set_password(self._db, instance.uuid, text):
+            raise errors.Conflict("There is a password; its owner has to delete it first.")
 
     def _instance(self, req: falcon.Request) -> Instance:
         """The guest that asks, by the agent's signed headers."""
@@ -105,10 +129,20 @@ def _openstack(instance: Instance, parts: list[str]) -> bytes | str:
     except KeyError:
         raise _nothing(parts) from None
     if len(parts) == 1:
-        return "\n".join(sorted(files))
+        names = [*files, *([_PASSWORD] if _has_password(parts[0]) else [])]
+        return "\n".join(sorted(names))
     if len(parts) > 2 or parts[1] not in files:
         raise _nothing(parts)
     return files[parts[1]]
+
+
+def _is_password(parts: list[str]) -> bool:
+    """Whether it is `openstack/<version>/password`."""
+    return parts[:1] == ["openstack"] and parts[2:] == [_PASSWORD] and _has_password(parts[1])
+
+
+def _has_password(version: str) -> bool:
+    return version in OPENSTACK_VERSIONS[OPENSTACK_VERSIONS.index(guest_metadata.GRIZZLY) :]
 
 
 def _ec2(instance: Instance, parts: list[str]) -> bytes | str:

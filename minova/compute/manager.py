@@ -7,6 +7,7 @@ for longer than its current step.
 """
 
 import contextvars
+import functools
 import logging
 import threading
 from collections.abc import Callable, Iterator
@@ -22,12 +23,14 @@ from minova.common.context import RequestContext
 from minova.common.inflight import InFlight
 from minova.compute import consoles
 from minova.compute.actions.host import Host
+from minova.compute.actions.password import setting
 from minova.compute.actions.runner import Runner
 from minova.compute.build import Builder, Download
 from minova.compute.rpcapi import VERSION
 from minova.conductor.rpcapi import ConductorAPI
-from minova.model.steps import step
 from minova.model import states
+from minova.model.diagnostics import Diagnostics
+from minova.model.steps import step
 from minova.model.work import Work
 from minova.virt.driver import Driver
 
@@ -74,6 +77,21 @@ class ComputeManager:
                 self._locks.announce(work.instance_uuid)
             self._submit(self._others, work, lambda: self._runner.run(ctxt, work))
 
+    def set_password(self, ctxt: RequestContext, work_id: str, password: str) -> None:
+        """Do a changePassword while the caller waits, who has the only copy of the password."""
+        work = self._take(ctxt, work_id)
+        if work is None:
+            raise errors.Conflict("The password is not changed: another took the action over.")
+        try:
+            with self._locks.hold(work.instance_uuid):
+                self._runner.do(ctxt, work, functools.partial(setting, password))
+        finally:
+            self._busy.discard(work_id)
+
+    def diagnostics(self, ctxt: RequestContext, uuid: str) -> Diagnostics:
+        """What a guest has used."""
+        return self._driver.diagnostics(self._conductor.instance_get(ctxt, uuid))
+
     def console_output(self, ctxt: RequestContext, uuid: str, lines: int | None) -> str:
         """The end of the console log, as text."""
         instance = self._conductor.instance_get(ctxt, uuid)
@@ -116,9 +134,9 @@ class ComputeManager:
                 LOG.warning("instance %s is not this host's; removing what it left", uuid)
                 self._driver.destroy_leftover(uuid)
 
-        ids = self._busy.ids()
     def renew_leases(self, ctxt: RequestContext) -> None:
         """Keep what this process works on."""
+        ids = self._busy.ids()
         if ids:
             self._conductor.renew_leases(ctxt, self.owner, ids)
 

@@ -1,6 +1,6 @@
 """nova-compute's door, one per host: topic `compute`.
 
-1.0: build, run, console_output, cache_images, forget
+1.0: build, run, set_password, console_output, diagnostics, cache_images, forget
 
 Every change is a cast naming work in flight: the work's row says what to
 do, and recovery repeats a lost message.
@@ -10,6 +10,7 @@ import logging
 
 from minova.common import errors, rpc
 from minova.common.context import RequestContext
+from minova.model.diagnostics import Diagnostics
 
 LOG = logging.getLogger(__name__)
 TOPIC = "compute"
@@ -36,6 +37,19 @@ class ComputeAPI:
             ctxt, "console_output", server=host, timeout=20, uuid=uuid, lines=lines
         )
         return output
+
+    def diagnostics(self, ctxt: RequestContext, host: str, uuid: str) -> Diagnostics:
+        """What a guest has used. A call of at most 20 s."""
+        found: Diagnostics = self._client.call(
+            ctxt, "diagnostics", server=host, timeout=20, uuid=uuid
+        )
+        return found
+
+    def set_password(self, ctxt: RequestContext, host: str, work_id: str, password: str) -> None:
+        """Do a changePassword now. A call of at most 60 s; errors.Conflict when it cannot be."""
+        self._client.call(
+            ctxt, "set_password", server=host, timeout=60, work_id=work_id, password=password
+        )
 
     def console_base_url(self, ctxt: RequestContext, host: str, uuid: str, protocol: str) -> str:
         """Where clients reach the host's consoles of `protocol`. A call of at most 20 s.

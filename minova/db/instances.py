@@ -181,6 +181,24 @@ def update_on(connection: sa.Connection, uuid: str, **values: Any) -> None:
 
 
 @retried
+def set_password(db: Database, uuid: str, password: str) -> bool:
+    """Keep what the guest has posted; False when there is one that nobody has deleted."""
+    column = _instances.c.password
+    with db.transaction() as connection:
+        return bool(
+            connection.execute(
+                _instances.update()
+                .where(
+                    _instances.c.uuid == uuid,
+                    _instances.c.deleted_at.is_(None),
+                    sa.or_(column.is_(None), column == ""),
+                )
+                .values(password=password)
+            ).rowcount
+        )
+
+
+@retried
 def save_vifs(db: Database, uuid: str, vifs: list[VIF]) -> None:
     """Remember the instance's interfaces."""
     with db.transaction() as connection:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Protocol
 
+from minova.model.diagnostics import Diagnostics
 from minova.model.instance import VIF, BlockDevice, Flavor, ImageMeta, Instance
 
 
@@ -163,6 +164,18 @@ class Driver(Protocol):
 
     def resume(self, instance: Instance) -> None:
         """Go on where `suspend` has stopped, once its volumes are connected again."""
+
+    def set_password(self, instance: Instance, password: str) -> None:
+        """Have the guest's agent set the administrator's password.
+
+        Raises errors.Conflict when there is no agent, or it does not.
+        """
+
+    def trigger_crash_dump(self, instance: Instance) -> None:
+        """Send the guest an NMI. Raises errors.Conflict when it does not run."""
+
+    def diagnostics(self, instance: Instance) -> Diagnostics:
+        """What the guest has used since it was started."""
 
     def rescue(
         self,

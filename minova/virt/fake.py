@@ -20,8 +20,17 @@ from oslo_config import cfg
 
 from minova.common import errors
 from minova.model import device_names, states, steps
+from minova.model.diagnostics import Diagnostics
 from minova.model.instance import VIF, BlockDevice, Flavor, ImageMeta, Instance
-from minova.virt import fake_console, fake_moves, fake_rescue, fake_sleep, qcow2, verified
+from minova.virt import (
+    fake_agent,
+    fake_console,
+    fake_moves,
+    fake_rescue,
+    fake_sleep,
+    qcow2,
+    verified,
+)
 from minova.virt.driver import (
     DiskImage,
     GuestFiles,
@@ -183,6 +192,18 @@ class FakeDriver:
     def resume(self, instance: Instance) -> None:
         self._enter("resume")
         fake_sleep.resume(self.host, instance)
+
+    def set_password(self, instance: Instance, password: str) -> None:
+        self._enter("set_password")
+        fake_agent.set_password(self.host, instance, password)
+
+    def trigger_crash_dump(self, instance: Instance) -> None:
+        self._enter("trigger_crash_dump")
+        fake_agent.trigger_crash_dump(self.host, instance)
+
+    def diagnostics(self, instance: Instance) -> Diagnostics:
+        self._enter("diagnostics")
+        return fake_agent.diagnostics(self.host, instance)
 
     def rescue(
         self,

@@ -8,6 +8,7 @@ from minova.api.actions import (
     images,
     live_moves,
     locking,
+    password,
     power,
     rebuild,
     rescue,
@@ -22,6 +23,7 @@ __all__ = ["ACTIONS", "LATER", "Action", "Call", "Tools"]
 
 ACTIONS: dict[str, Action] = {
     **power.ACTIONS,
+    **password.ACTIONS,
     **rescue.ACTIONS,
     **images.ACTIONS,
     **rebuild.ACTIONS,

@@ -1,6 +1,6 @@
-"""Start, stop and reboot."""
+"""Start, stop, reboot, and the crash that an NMI makes."""
 
-from minova.api.actions.row import Action, Call, Tools
+from minova.api.actions.row import Action, Call, Tools, begins
 from minova.api.schemas import actions as schemas
 
 
@@ -20,5 +20,11 @@ def _reboot(tools: Tools, call: Call) -> None:
 ACTIONS = {
     "os-start": Action(_start, "servers:start", schemas.START),
     "os-stop": Action(_stop, "servers:stop", schemas.STOP),
+    "trigger_crash_dump": Action(
+        begins("trigger_crash_dump"),
+        "servers:trigger_crash_dump",
+        schemas.TRIGGER_CRASH_DUMP,
+        since=(2, 17),
+    ),
     "reboot": Action(_reboot, "servers:reboot", schemas.REBOOT),
 }

@@ -23,7 +23,8 @@ _REBUILT = Shape(
 ACTIONS: dict[str, tuple[Answer, ...]] = {
     **dict.fromkeys(("os-start", "os-stop", "reboot", "lock", "unlock"), _ACCEPTED),
     **dict.fromkeys(("pause", "unpause", "suspend", "resume"), _ACCEPTED),
-    **dict.fromkeys(("restore", "forceDelete", "unrescue"), _ACCEPTED),
+    **dict.fromkeys(("restore", "forceDelete", "unrescue", "changePassword"), _ACCEPTED),
+    "trigger_crash_dump": (Answer(202, since=(2, 17)),),
     "rescue": (Answer(200, of("adminPass", STRING)),),
     **dict.fromkeys(("os-resetState", "addSecurityGroup", "removeSecurityGroup"), _ACCEPTED),
     **dict.fromkeys(("addFloatingIp", "removeFloatingIp"), _ACCEPTED),

@@ -26,6 +26,7 @@ PAUSE = _anything("pause")
 UNPAUSE = _anything("unpause")
 SUSPEND = _anything("suspend")
 RESUME = _anything("resume")
+TRIGGER_CRASH_DUMP = _anything("trigger_crash_dump")
 RESTORE = _anything("restore")
 FORCE_DELETE = _anything("forceDelete")
 LOCK = Body(

@@ -1,9 +1,9 @@
 """Bodies of rescue and unrescue."""
 
 from minova.api.schemas import types
+from minova.api.schemas.password import PASSWORD
 from minova.api.validation import Body, Field
 
-PASSWORD = {"type": "string", "maxLength": 255}
 RESCUE = Body(
     None,
     Field(

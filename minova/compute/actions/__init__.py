@@ -8,6 +8,7 @@ ends the action with its reason.
 from minova.compute.actions import (
     deleting,
     images,
+    password,
     power,
     rebuild,
     rescue,
@@ -23,6 +24,7 @@ __all__ = ["ACTIONS"]
 ACTIONS: dict[str, Act] = {
     **deleting.ACTIONS,
     **images.ACTIONS,
+    **password.ACTIONS,
     **power.ACTIONS,
     **rebuild.ACTIONS,
     **rescue.ACTIONS,

@@ -1,5 +1,6 @@
 """Runs one action of an instance, and writes its outcome."""
 
+import contextlib
 import datetime as dt
 import logging
 import traceback
@@ -8,7 +9,7 @@ from typing import Any
 from minova.common import errors
 from minova.common.context import RequestContext
 from minova.compute.actions import ACTIONS
-from minova.compute.actions.host import Host, Unchanged
+from minova.compute.actions.host import Act, Host, Outcome, Unchanged
 from minova.model import states
 from minova.model.instance import Instance, utcnow
 from minova.model.work import Work
@@ -34,11 +35,13 @@ class Runner:
 
     def run(self, ctxt: RequestContext, work: Work) -> None:
         """Do the action of `work`, which this process owns, and write its outcome."""
+        with contextlib.suppress(Exception):  # it is written
+            self.do(ctxt, work, ACTIONS.get(work.action, _unknown))
+
+    def do(self, ctxt: RequestContext, work: Work, act: Act) -> None:
+        """Do it by `act`, write its outcome, and raise what it failed with."""
         started = utcnow()
         try:
-            act = ACTIONS.get(work.action)
-            if act is None:
-                raise errors.NotSupported(feature=f"The action {work.action}")
             instance = self._conductor.instance_get(ctxt, work.instance_uuid)
             if _is_over(work, instance):
                 LOG.info("instance %s: its %s was ended before", instance.uuid, work.action)
@@ -46,7 +49,7 @@ class Runner:
             outcome = act(self._host, ctxt, instance, work)
         except Exception as error:
             self._failed(ctxt, work, started, error)
-            return
+            raise
         event = self._event(work, started, "Success", None)
         if outcome is None:
             self._conductor.add_event(ctxt, work.action_id, **event)
@@ -89,6 +92,10 @@ class Runner:
             "host": self._host.name,
             "details": details,
         }
+
+
+def _unknown(host: Host, ctxt: RequestContext, instance: Instance, work: Work) -> Outcome:
+    raise errors.NotSupported(feature=f"The action {work.action}")
 
 
 def _is_over(work: Work, instance: Instance) -> bool:

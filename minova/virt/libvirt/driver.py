@@ -19,6 +19,7 @@ from oslo_config import cfg
 from minova.common import errors
 from minova.common.undo import Undo
 from minova.model import hardware, states, steps
+from minova.model.diagnostics import Diagnostics
 from minova.model.instance import VIF, BlockDevice, Flavor, ImageMeta, Instance
 from minova.virt import verified
 from minova.virt.driver import (
@@ -33,6 +34,7 @@ from minova.virt.libvirt import (
     consolelog,
     consoles,
     disks,
+    inside,
     kept_disks,
     moves,
     power,
@@ -174,6 +176,16 @@ class LibvirtDriver:
 
     def resume(self, instance: Instance) -> None:
         sleep.resume(self._guest(instance.uuid), self._watch)
+
+    def set_password(self, instance: Instance, password: str) -> None:
+        inside.set_password(self._guest(instance.uuid), instance, password)
+
+    def trigger_crash_dump(self, instance: Instance) -> None:
+        inside.trigger_crash_dump(self._guest(instance.uuid), instance)
+
+    def diagnostics(self, instance: Instance) -> Diagnostics:
+        folder = self._folder(instance.uuid)
+        return inside.diagnostics(self._guest(instance.uuid), folder, instance)
 
     def rescue(
         self,

@@ -5,17 +5,20 @@ every call looks the domain up anew.
 """
 
 import contextlib
+import logging
 import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import libvirt
 
+from minova.common import errors
 from minova.model import states
 from minova.virt.libvirt.connection import Connection
 from minova.virt.libvirt.domain.identity import NAMESPACE
 
 T = TypeVar("T")
+LOG = logging.getLogger(__name__)
 
 _POWER_STATES = {
     libvirt.VIR_DOMAIN_NOSTATE: states.NOSTATE,
@@ -32,6 +35,15 @@ _UNDEFINE = (
     | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
     | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
     | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
+)
+# What libvirt says when there is no agent, or it says no.
+_AGENT = (
+    libvirt.VIR_ERR_AGENT_UNRESPONSIVE,
+    libvirt.VIR_ERR_AGENT_UNSYNCED,
+    libvirt.VIR_ERR_ARGUMENT_UNSUPPORTED,
+    libvirt.VIR_ERR_CONFIG_UNSUPPORTED,
+    libvirt.VIR_ERR_OPERATION_INVALID,
+    libvirt.VIR_ERR_INTERNAL_ERROR,
 )
 _LIVE = libvirt.VIR_DOMAIN_AFFECT_LIVE
 _CONFIG = libvirt.VIR_DOMAIN_AFFECT_CONFIG
@@ -104,6 +116,42 @@ class Guest:
                 late.cancel()
 
         self._call(write, None, "suspend the guest")
+
+    def inject_nmi(self) -> None:
+        """Send it a non-maskable interrupt."""
+        self._call(lambda domain: domain.injectNMI(0), None, "send the guest an NMI")
+
+    def set_password(self, user: str, password: str) -> None:
+        """Have its agent set a password; errors.Conflict when it does not."""
+
+        def ask(domain: Any) -> None:
+            try:
+                domain.setUserPassword(user, password, 0)
+            except libvirt.libvirtError as error:
+                if error.get_error_code() not in _AGENT:
+                    raise
+                LOG.warning("instance %s: the guest agent: %s", self.uuid, error)
+                raise errors.Conflict(
+                    f"The guest agent of server {self.uuid} does not answer, or cannot set the "
+                    f"password of {user}; see that qemu-guest-agent runs in the server."
+                ) from error
+
+        self._call(ask, None, "set the password")
+
+    def stats(self) -> dict[str, Any]:
+        """libvirt's statistics of it, by libvirt's names; empty when there is none."""
+
+        def ask(domain: Any) -> dict[str, Any]:
+            wanted = (
+                libvirt.VIR_DOMAIN_STATS_BALLOON
+                | libvirt.VIR_DOMAIN_STATS_VCPU
+                | libvirt.VIR_DOMAIN_STATS_INTERFACE
+                | libvirt.VIR_DOMAIN_STATS_BLOCK
+            )
+            found = domain.connect().domainListGetStats([domain], wanted)
+            return dict(found[0][1]) if found else {}
+
+        return self._call(ask, {}, "see what the guest uses")
 
     def shutdown(self) -> None:
         """Press its power button. A guest that is not up to it yet misses that."""
