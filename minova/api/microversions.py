@@ -112,7 +112,7 @@ HISTORY: dict[int, str] = {
     90: "the hostname can be chosen and is shown to all",
     91: "unshelve may name a host, and take the tie to a zone away",
     92: "key pairs are only imported; their names may hold '@' and '.'",
-    93: "rebuild: not here",
+    93: "a rebuild makes the volume that a server boots from anew",
     94: "the hostname may be fully qualified",
     95: "evacuated servers stay stopped",
     96: "pinned_availability_zone",

@@ -99,6 +99,11 @@ _RULES: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
         "Change the image metadata of a volume",
         (_ACTION,),
     ),
+    "volume_extension:volume_actions:reimage": (
+        _MEMBER,
+        "Make a volume anew from an image",
+        (_ACTION,),
+    ),
     "volume_extension:volume_actions:upload_image": (
         _MEMBER,
         "Make an image of a volume",

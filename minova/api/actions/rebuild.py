@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from minova.api import launch_checks
 from minova.api.actions.row import Action, Call, Tools
+from minova.api.launch_checks import GIB
 from minova.api.schemas import rebuild as schemas
 from minova.api.validation import address, boolean
 from minova.api.views import links
@@ -20,6 +21,8 @@ from minova.model.instance import ImageMeta, Instance
 
 # From here on the answer is the whole server; before, its plain part and what came with these.
 _WHOLE, _KEY_SHOWN, _USER_DATA_SHOWN = (2, 75), (2, 54), (2, 57)
+# From here on a volume that a server boots from is made anew as well.
+_REIMAGES = (2, 93)
 _PASSWORD = string.ascii_letters + string.digits
 # What the body says -> the column it goes to as it is.
 _COLUMNS = {
@@ -43,7 +46,12 @@ def _rebuild(tools: Tools, call: Call) -> dict[str, Any]:
 
     def write(connection: sa.Connection, _: Instance) -> dict[str, Any]:
         instances.update_on(connection, instance.uuid, **values)
-        return {"preserve_ephemeral": boolean(wanted.get("preserve_ephemeral", False))}
+        request: dict[str, Any] = {
+            "preserve_ephemeral": boolean(wanted.get("preserve_ephemeral", False))
+        }
+        if instance.boots_from_volume and call.version >= _REIMAGES:
+            request["reimage"] = image.id
+        return request
 
     tools.lifecycle.begin(call.ctxt, instance, "rebuild", within=write)
     return _answer(tools, call)
@@ -58,6 +66,14 @@ def _check_image(tools: Tools, call: Call, image: ImageMeta) -> None:
         return
     root = next(device for device in instance.block_devices if device.is_boot_volume)
     volume = VolumeClient(call.ctxt).get(str(root.volume_id))
+    if call.version >= _REIMAGES:
+        needed = max(image.virtual_size or 0, image.size or 0, image.min_disk_gb * GIB)
+        if needed > volume["size"] * GIB:
+            raise errors.Invalid(
+                f"Image {image.id} needs a disk of {-(-needed // GIB)} GiB, and volume "
+                f"{root.volume_id}, which the server boots from, has {volume['size']} GiB."
+            )
+        return
     made_of = (volume.get("volume_image_metadata") or {}).get("image_id")
     if image.id != made_of:
         raise errors.Invalid(
@@ -72,6 +88,8 @@ def _values(tools: Tools, call: Call, image: ImageMeta) -> dict[str, Any]:
     values = {column: wanted[name] for name, column in _COLUMNS.items() if name in wanted}
     if not call.instance.boots_from_volume:
         values.update(image_id=image.id, image_properties=image.properties)
+    elif call.version >= _REIMAGES:
+        values.update(image_properties=image.properties)
     if "name" in wanted:
         values["name"] = wanted["name"].strip()
     limits = quotas.limits(tools.db, str(ctxt.project_id))

@@ -16,6 +16,8 @@ ATTACHING = "attaching"
 IN_USE = "in-use"
 DETACHING = "detaching"
 EXTENDING = "extending"
+# Made anew from an image, by os-reimage.
+DOWNLOADING = "downloading"
 UPLOADING = "uploading"
 DELETING = "deleting"
 ERROR = "error"
@@ -56,6 +58,8 @@ CHANGES = {
         Change("os-roll_detaching", (DETACHING,), IN_USE),
         Change("extend", (AVAILABLE,), EXTENDING),
         Change("upload", (AVAILABLE,), UPLOADING),
+        Change("reimage", (AVAILABLE, ERROR), DOWNLOADING),
+        Change("reimage_reserved", (AVAILABLE, ERROR, RESERVED), DOWNLOADING),
         Change("delete", (AVAILABLE, ERROR, ERROR_EXTENDING, ERROR_DELETING), DELETING),
     )
 }

@@ -18,7 +18,7 @@ from minova.common.image_data import Claim, Proven
 from minova.companions.volume import qemuimg, states
 from minova.companions.volume.exports import Exports
 from minova.companions.volume.peers import Peers
-from minova.companions.volume.queries import snapshots, volumes
+from minova.companions.volume.queries import attachments, snapshots, volumes
 from minova.companions.volume.records import Volume
 from minova.companions.volume.snapshot_work import SnapshotWork
 from minova.companions.volume.store import GIB, Store
@@ -57,6 +57,7 @@ class Workshop:
             states.CREATING: self.create,
             states.DELETING: self.delete,
             states.EXTENDING: self.extend,
+            states.DOWNLOADING: self.reimage,
             states.UPLOADING: self._give_up_upload,
         }
         mine = [table.c.host == self._host, table.c.status.in_(jobs)]
@@ -78,6 +79,10 @@ class Workshop:
     def create(self, volume_id: str) -> None:
         """Make the file of a volume that is `creating`."""
         self._submit(self._create, volume_id, states.CREATING, states.ERROR)
+
+    def reimage(self, volume_id: str) -> None:
+        """Make a volume that is `downloading` anew from its image."""
+        self._submit(self._reimage, volume_id, states.DOWNLOADING, states.ERROR)
 
     def delete(self, volume_id: str) -> None:
         """Remove a volume that is `deleting`."""
@@ -181,6 +186,15 @@ class Workshop:
         else:
             self._store.create_from(volume, part, qemu_format)
             part.unlink()
+
+    def _reimage(self, volume: Volume) -> None:
+        with self._exports.kept_still(volume.id):
+            if self._exports.running(volume.id):
+                raise errors.Invalid(f"Volume {volume.id} was attached before it was made anew.")
+            self._create_from_image(volume, str(volume.image_id))
+        held = attachments.of_volumes(self._db, [volume.id])[volume.id]
+        after = states.RESERVED if held else states.AVAILABLE
+        volumes.settle(self._db, volume.id, states.DOWNLOADING, after)
 
     def _create_from_volume(self, volume: Volume, source_id: str) -> None:
         source = _found(volumes.get, self._db, source_id)

@@ -5,9 +5,12 @@ From then on there is no way back; what fails leaves the server in ERROR, and
 another rebuild mends it.
 """
 
+from oslo_config import cfg
+
 from minova.common import errors
 from minova.common.context import RequestContext
 from minova.compute.actions.host import Host, Outcome
+from minova.compute.actions.shelving import let_rest
 from minova.compute.build import Download
 from minova.model import states
 from minova.model.instance import ImageMeta, Instance, utcnow
@@ -24,6 +27,8 @@ def _rebuild(host: Host, ctxt: RequestContext, instance: Instance, work: Work) -
         host.driver.cache_image(Download(host.images, image, host.cancelled(instance.uuid)))
     host.conductor.advance(ctxt, work, host.owner, _TASKS, _DEVICES)
     host.driver.clear(instance, keep_ephemeral=bool(work.request.get("preserve_ephemeral")))
+    if "reimage" in work.request:
+        instance = _reimaged(host, ctxt, instance, str(work.request["reimage"]))
     host.driver.make_disks(instance, image)
     devices = host.connected(ctxt, instance)
     host.conductor.advance(ctxt, work, host.owner, _TASKS, _SPAWNING)
@@ -40,6 +45,19 @@ def _rebuild(host: Host, ctxt: RequestContext, instance: Instance, work: Work) -
         "launched_at": utcnow(),
         "expected": [_SPAWNING],
     }
+
+
+def _reimaged(host: Host, ctxt: RequestContext, instance: Instance, image_id: str) -> Instance:
+    """The instance, the volume it boots from made anew from the image. Safe to do again."""
+    root = next(device for device in instance.block_devices if device.is_boot_volume)
+    volume_id = str(root.volume_id)
+    let_rest(host, ctxt, instance, root)
+    if host.volumes.get(volume_id)["status"] != "downloading":
+        host.volumes.reimage(volume_id, image_id)
+    host.volumes.wait_until_made(
+        volume_id, cfg.CONF.compute.block_device_seconds, host.cancelled(instance.uuid).is_set
+    )
+    return host.conductor.instance_get(ctxt, instance.uuid)
 
 
 def _image(host: Host, instance: Instance) -> ImageMeta | None:

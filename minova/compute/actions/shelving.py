@@ -68,12 +68,12 @@ def _leave(host: Host, ctxt: RequestContext, instance: Instance) -> None:
     host.driver.destroy(instance)
     for device in instance.block_devices:
         if device.is_volume:
-            _rest(host, ctxt, instance, device)
+            let_rest(host, ctxt, instance, device)
     for vif in instance.vifs:
         host.networks.leave_host(vif.port_id)
 
 
-def _rest(host: Host, ctxt: RequestContext, instance: Instance, device: BlockDevice) -> None:
+def let_rest(host: Host, ctxt: RequestContext, instance: Instance, device: BlockDevice) -> None:
     """End the volume's export, and keep the volume reserved for the server. Idempotent."""
     if device.connection_info is None or device.volume_id is None:
         return

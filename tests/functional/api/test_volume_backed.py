@@ -103,3 +103,37 @@ def test_a_rebuild_of_the_same_image_keeps_the_volume(nova, server, volume) -> N
     assert answer.status_code == 202, answer.text
     assert nova.settled(server)["status"] == "ACTIVE"
     assert _attachment(nova, volume) == before
+
+
+@pytest.fixture
+def other(nova):
+    """An image of the demo user's own."""
+    images = nova.connections["demo"].image
+    image = images.create_image(
+        name="other",
+        disk_format="raw",
+        container_format="bare",
+        data=b"\1" * 4096,
+        validate_checksum=False,
+    )
+    yield image.id
+    images.delete_image(image.id)
+
+
+def test_from_2_93_a_rebuild_makes_the_volume_anew(nova, server, volume, other) -> None:
+    path = f"/servers/{server}/action"
+    said = nova.refused(400, "POST", path, {"rebuild": {"imageRef": other}}, version="2.92")
+    assert "Unable to rebuild with a different image for a volume-backed server." in said
+    assert nova.act(server, "rebuild", {"imageRef": other}, version="2.93").status_code == 202
+    assert nova.settled(server)["status"] == "ACTIVE"
+    found = nova.connections["demo"].block_storage.get_volume(volume)
+    assert found.volume_image_metadata["image_id"] == other
+    assert _attachment(nova, volume)[0] == "in-use"
+    nova.act(server, "os-stop")
+    nova.settled(server)
+    assert nova.act(server, "rebuild", {"imageRef": nova.image}, version="2.93").status_code == 202
+    assert nova.settled(server)["status"] == "SHUTOFF"
+    assert (
+        nova.connections["demo"].block_storage.get_volume(volume).volume_image_metadata["image_id"]
+        == nova.image
+    )

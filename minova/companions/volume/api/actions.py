@@ -9,6 +9,7 @@ from minova.common.wsgi import Route
 from minova.companions.volume import states
 from minova.companions.volume.api import schemas
 from minova.companions.volume.api.access import Access
+from minova.companions.volume.api.versions import require
 from minova.companions.volume.api.views import TYPE_ID, TYPE_NAME, timestamp
 from minova.companions.volume.api.volumes import Defaults, Volumes
 from minova.companions.volume.attaching import Attaching
@@ -20,6 +21,7 @@ from minova.companions.volume.work import Workshop
 
 _ACTIONS = "volume_extension:volume_actions"
 _ADMIN = "volume_extension:volume_admin_actions"
+_REIMAGE = (3, 68)
 _IMAGE_METADATA = "volume_extension:volume_image_metadata:set"
 
 
@@ -51,6 +53,7 @@ class Actions:
             "os-reset_status": (f"{_ADMIN}:reset_status", 202, self._reset),
             "os-force_delete": (f"{_ADMIN}:force_delete", 202, self._force_delete),
             "os-extend": ("volume:extend", 202, self._extend),
+            "os-reimage": (f"{_ACTIONS}:reimage", 202, self._reimage),
             "os-set_bootable": (f"{_ACTIONS}:set_bootable", 200, self._set_bootable),
             "os-update_readonly_flag": ("volume:update_readonly_flag", 202, self._set_readonly),
             "os-set_image_metadata": (_IMAGE_METADATA, 200, self._set_image_metadata),
@@ -156,6 +159,21 @@ class Actions:
             )
         volumes.extend(self._db, volume, size_gb, self._defaults.limits)
         self._workshop.extend(volume.id)
+
+    def _reimage(
+        self, req: falcon.Request, volume: Volume, name: str, asked: dict[str, Any]
+    ) -> None:
+        require(req, _REIMAGE)
+        source = self._volumes_api.image_source(req, asked["image_id"])
+        if source.min_size_gb > volume.size_gb:
+            raise errors.Invalid(
+                f"Invalid volume: volume {volume.id} of {volume.size_gb} GiB is smaller than the "
+                f"{source.min_size_gb} GiB that image {asked['image_id']} needs."
+            )
+        reserved = schemas.is_true(asked.get("reimage_reserved", False))
+        change = "reimage_reserved" if reserved else "reimage"
+        volumes.change(self._db, volume.id, change, **source.columns)
+        self._workshop.reimage(volume.id)
 
     def _set_bootable(
         self, req: falcon.Request, volume: Volume, name: str, asked: dict[str, Any]

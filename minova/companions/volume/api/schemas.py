@@ -184,6 +184,7 @@ ACTIONS: dict[str, Validator] = {
         "os-set_bootable": _object({"bootable": _BOOLEAN}, ["bootable"]),
         "os-update_readonly_flag": _object({"readonly": _BOOLEAN}, ["readonly"]),
         "os-extend": _object({"new_size": _SIZE}, ["new_size"]),
+        "os-reimage": _object({"image_id": _UUID, "reimage_reserved": _BOOLEAN}, ["image_id"]),
         "os-set_image_metadata": _object({"metadata": _METADATA}, ["metadata"]),
         "os-unset_image_metadata": _object(
             {"key": {"type": "string", "minLength": 1, "maxLength": 255}}, ["key"]

@@ -225,7 +225,7 @@ class Volumes:
         if kind not in (None, "", TYPE_NAME, TYPE_ID):
             raise errors.NotFound(f"Volume type with name {kind} could not be found.")
 
-    def _source_of(self, req: falcon.Request, asked: dict[str, Any]) -> "_Source":
+    def _source_of(self, req: falcon.Request, asked: dict[str, Any]) -> "Source":
         """What the new volume is made from; at most one thing."""
         snapshot_id = asked.get("snapshot_id")
         image_id = asked.get("imageRef") or asked.get("image_id")
@@ -235,12 +235,13 @@ class Volumes:
         if snapshot_id:
             return self._snapshot_source(req, snapshot_id)
         if image_id:
-            return self._image_source(req, image_id)
+            return self.image_source(req, image_id)
         if source_id:
             return self._volume_source(req, source_id)
-        return _Source({})
+        return Source({})
 
-    def _image_source(self, req: falcon.Request, image_id: str) -> "_Source":
+    def image_source(self, req: falcon.Request, image_id: str) -> "Source":
+        """What an image makes of a volume; errors.Invalid if the caller may not use it."""
         try:
             # The user's own rights decide whether she may use the image.
             image = self._peers.images().get(image_id, req.context.ctxt.auth_token)
@@ -256,19 +257,19 @@ class Volumes:
         properties = {key: str(value) for key, value in image.items() if key not in _NOT_PROPERTIES}
         fields = {name: str(image.get(name) or "") for name in _IMAGE_FIELDS}
         described = {"image_id": image_id, "image_name": image.get("name") or "", **fields}
-        return _Source(
+        return Source(
             {"image_id": image_id, "bootable": True, "image_metadata": {**properties, **described}},
             min_size_gb=size_gb,
         )
 
-    def _volume_source(self, req: falcon.Request, source_id: str) -> "_Source":
+    def _volume_source(self, req: falcon.Request, source_id: str) -> "Source":
         source = self._access.volume(req, source_id, "volume:get")
         if source.status != states.AVAILABLE:
             raise errors.Invalid(
                 f"Invalid volume: source volume {source.id} must be available to be copied, "
                 f"but it is {source.status}."
             )
-        return _Source(
+        return Source(
             {
                 "source_volid": source.id,
                 "bootable": source.bootable,
@@ -278,7 +279,7 @@ class Volumes:
             default_size_gb=source.size_gb,
         )
 
-    def _snapshot_source(self, req: falcon.Request, snapshot_id: str) -> "_Source":
+    def _snapshot_source(self, req: falcon.Request, snapshot_id: str) -> "Source":
         snapshot = self._access.snapshot(req, snapshot_id, "volume:get_snapshot")
         if snapshot.status != states.AVAILABLE:
             raise errors.Invalid(
@@ -286,7 +287,7 @@ class Volumes:
                 f" values: snapshot {snapshot.id} is {snapshot.status}."
             )
         source = volumes.get(self._db, snapshot.volume_id)
-        return _Source(
+        return Source(
             {
                 "snapshot_id": snapshot.id,
                 "bootable": source.bootable,
@@ -296,7 +297,7 @@ class Volumes:
             default_size_gb=snapshot.size_gb,
         )
 
-    def _size_of(self, asked: dict[str, Any], source: "_Source") -> int:
+    def _size_of(self, asked: dict[str, Any], source: "Source") -> int:
         given = asked.get("size")
         size_gb = source.default_size_gb if given is None else int(given)
         if not size_gb or size_gb < 1:
@@ -315,7 +316,7 @@ class Volumes:
 
 
 @dataclass(frozen=True)
-class _Source:
+class Source:
     """Columns of a new volume that come from its source, and the size that asks for."""
 
     columns: dict[str, Any]
