@@ -12,7 +12,14 @@ import sqlalchemy as sa
 from minova.common.context import RequestContext
 from minova.common.policy import Enforcer
 from minova.companions.network import errors
-from minova.companions.network.tables import networks, ports, security_groups, subnets
+from minova.companions.network.tables import (
+    floating_ips,
+    networks,
+    ports,
+    routers,
+    security_groups,
+    subnets,
+)
 from minova.policies.network import PRIVILEGED
 
 Row = dict[str, Any]
@@ -84,6 +91,16 @@ def visible_ports(ctxt: RequestContext, privileged: bool) -> Scope:
         return []
     own = sa.select(networks.c.id).where(networks.c.project_id == ctxt.project_id)
     return [sa.or_(ports.c.project_id == ctxt.project_id, ports.c.network_id.in_(own))]
+
+
+def visible_routers(ctxt: RequestContext, privileged: bool) -> Scope:
+    """Own ones."""
+    return [] if privileged else [routers.c.project_id == ctxt.project_id]
+
+
+def visible_floating_ips(ctxt: RequestContext, privileged: bool) -> Scope:
+    """Own ones."""
+    return [] if privileged else [floating_ips.c.project_id == ctxt.project_id]
 
 
 def visible_groups(ctxt: RequestContext, privileged: bool) -> Scope:

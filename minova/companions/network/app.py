@@ -11,9 +11,11 @@ from minova.common.policy import Enforcer
 from minova.companions.network.access import Access
 from minova.companions.network.api import (
     discovery,
+    floating_ips,
     networks,
     ports,
     quotas,
+    routers,
     security_group_rules,
     security_groups,
     subnets,
@@ -44,6 +46,8 @@ def routes(db: Database, access: Access, binder: Binder) -> list[wsgi.Route]:
     network_handler = networks.Networks(db, access, binder)
     subnet_handler = subnets.Subnets(db, access, binder)
     port_handler = ports.Ports(db, access, binder)
+    router_handler = routers.Routers(db, access, binder)
+    floating_handler = floating_ips.FloatingIPs(db, access, binder)
     group_handler = security_groups.SecurityGroups(db, access, binder)
     rule_handler = security_group_rules.SecurityGroupRules(db, access, binder)
     table = [
@@ -51,6 +55,8 @@ def routes(db: Database, access: Access, binder: Binder) -> list[wsgi.Route]:
         *networks.routes(network_handler),
         *subnets.routes(subnet_handler),
         *ports.routes(port_handler),
+        *routers.routes(router_handler),
+        *floating_ips.routes(floating_handler),
         *security_groups.routes(group_handler),
         *security_group_rules.routes(rule_handler),
         *quotas.routes(quotas.Quotas(db, access)),
@@ -59,6 +65,8 @@ def routes(db: Database, access: Access, binder: Binder) -> list[wsgi.Route]:
         (network_handler, "networks"),
         (subnet_handler, "subnets"),
         (port_handler, "ports"),
+        (router_handler, "routers"),
+        (floating_handler, "floatingips"),
         (group_handler, "security-groups"),
     ):
         table += tags.routes(tags.Tags(db, access, handler.collection), plural)

@@ -15,6 +15,7 @@ from minova.common.context import RequestContext
 from minova.companions.network import wiring
 from minova.companions.network.agent.rpcapi import NetworkAgentAPI
 from minova.companions.network.queries import agents, groups, ports
+from minova.companions.network.servers import Servers
 from minova.db.engine import Database
 
 LOG = logging.getLogger(__name__)
@@ -86,8 +87,15 @@ class Refresher(service.Service):
 class Binder:
     """Brings a port's changes to the hosts that have to know."""
 
-    def __init__(self, db: Database, agent: NetworkAgentAPI, refresher: Refresher) -> None:
+    def __init__(
+        self,
+        db: Database,
+        agent: NetworkAgentAPI,
+        refresher: Refresher,
+        servers: Servers | None = None,
+    ) -> None:
         self._db, self._agent, self._refresher = db, agent, refresher
+        self._servers = servers
 
     def created(self, ctxt: RequestContext, port: Row, request: ports.PortRequest) -> Row:
         """After the commit of a new port: its host is ready, or its binding failed.
@@ -141,8 +149,18 @@ class Binder:
             self._refresher.request()
 
     def refresh(self) -> None:
-        """Networks or subnets changed."""
+        """Networks, subnets, routers or floating IPs changed."""
         self._refresher.request()
+
+    def addresses_changed(self, of_ports: list[Row]) -> None:
+        """Floating IPs came to these ports or went: tell the compute service of its servers."""
+        served = [
+            (port["device_id"], port["id"])
+            for port in of_ports
+            if port["device_owner"].startswith("compute:") and port["device_id"]
+        ]
+        if served and self._servers is not None:
+            self._servers.changed(served)
 
     def _ensure(self, ctxt: RequestContext, port: Row, request: ports.PortRequest) -> Row:
         with tracing.span("bind port", port=port["id"], host=port["host"]):

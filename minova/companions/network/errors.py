@@ -212,6 +212,54 @@ class RouterNotFound(errors.NotFound):
     template = "Router {id} could not be found."
 
 
+class RouterInUse(errors.Conflict):
+    template = "Router {id} still has ports."
+
+
+class RouterChanged(errors.Conflict):
+    template = "Router {id} was changed by another at the same moment; try again."
+
+
+class RouterExternalGatewayInUseByFloatingIp(errors.Conflict):
+    template = (
+        "Gateway cannot be updated for router {id}, since a gateway to external network "
+        "{network_id} is required by one or more floating IPs."
+    )
+
+
+class RouterInterfaceInUseByFloatingIP(errors.Conflict):
+    template = (
+        "Router interface on router {id} cannot be deleted, as it is required by one or more "
+        "floating IPs."
+    )
+
+
+class RouterInterfaceNotFound(errors.NotFound):
+    template = "Router {id} does not have an interface with id {port_id}"
+
+
+class RouterInterfaceNotFoundForSubnet(errors.NotFound):
+    template = "Router {id} has no interface on subnet {subnet_id}"
+
+
+class PortInUse(errors.Conflict):
+    template = "Unable to complete operation on port {id}. Port already has an attached device."
+
+
+class ExternalGatewayForFloatingIPNotFound(errors.NotFound):
+    template = (
+        "External network {network_id} is not reachable from subnet {subnet_id}. Therefore, "
+        "cannot associate Port {port_id} with a Floating IP."
+    )
+
+
+class FloatingIPPortAlreadyAssociated(errors.Conflict):
+    template = (
+        "Cannot associate floating IP {floating_ip} with port {port_id} using fixed IP "
+        "{fixed_ip}, as that fixed IP already has a floating IP."
+    )
+
+
 class FloatingIPNotFound(errors.NotFound):
     template = "Floating IP {id} could not be found."
 

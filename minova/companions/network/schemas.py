@@ -110,6 +110,30 @@ _PORT_CHANGES = {
     "binding:vnic_type": {"enum": ["normal", None]},
     "binding:profile": {"type": ["object", "null"], "maxProperties": 16},
 }
+_ROUTER_CHANGES = {
+    **_NAMED,
+    "admin_state_up": _BOOLEAN,
+    "external_gateway_info": {
+        **_object(
+            {
+                "network_id": _ID,
+                "enable_snat": {"enum": [True, None]},
+                "external_fixed_ips": _list(
+                    _object({"subnet_id": _nullable(_ID), "ip_address": _nullable(_IP)}), 16
+                ),
+                "qos_policy_id": _NULL,
+            }
+        ),
+        "type": ["object", "null"],
+    },
+    "routes": _EMPTY,
+}
+_FLOATING_CHANGES = {
+    "port_id": _nullable(_ID),
+    "fixed_ip_address": _nullable(_IP),
+    "description": _nullable(_text(255, _PARAGRAPH)),
+    "qos_policy_id": _NULL,
+}
 _GROUP_CHANGES = {**_NAMED, "stateful": {"enum": [True, None]}}
 
 _SCHEMAS: dict[str, Schema] = {
@@ -161,6 +185,30 @@ _SCHEMAS: dict[str, Schema] = {
         },
         ["security_group_id", "direction"],
     ),
+    "create_router": _object(
+        {
+            **_ROUTER_CHANGES,
+            **_OWNED,
+            "ha": {"enum": [False, None]},
+            "distributed": {"enum": [False, None]},
+            "availability_zone_hints": _list({"enum": ["nova"]}, 1),
+        }
+    ),
+    "update_router": _object(_ROUTER_CHANGES),
+    "router_interface": _object({"subnet_id": _ID, "port_id": _ID}),
+    "create_floatingip": _object(
+        {
+            **_FLOATING_CHANGES,
+            **_OWNED,
+            "floating_network_id": _ID,
+            "floating_ip_address": _nullable(_IP),
+            "subnet_id": _nullable(_ID),
+            "dns_name": _nullable({"type": "string", "maxLength": 0}),
+            "dns_domain": _nullable({"type": "string", "maxLength": 0}),
+        },
+        ["floating_network_id"],
+    ),
+    "update_floatingip": _object(_FLOATING_CHANGES),
     "update_quota": _object(
         {
             **{name: {"type": "integer", "minimum": -1, "maximum": 2**31 - 1} for name in DEFAULTS},

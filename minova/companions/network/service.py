@@ -10,6 +10,7 @@ from minova.companions.network import app, rpcapi
 from minova.companions.network.agent.rpcapi import NetworkAgentAPI
 from minova.companions.network.binding import Binder, Refresher
 from minova.companions.network.manager import NetworkManager
+from minova.companions.network.servers import Servers
 from minova.db.engine import Database
 from minova.policies import network as policies
 
@@ -21,10 +22,11 @@ def services() -> list[service.Service]:
     conf = cfg.CONF
     db = Database(conf.network.connection)
     agent = NetworkAgentAPI()
-    refresher = Refresher(agent)
-    api = app.build(db, Enforcer(policies.list_rules()), Binder(db, agent, refresher))
+    refresher, servers = Refresher(agent), Servers()
+    api = app.build(db, Enforcer(policies.list_rules()), Binder(db, agent, refresher, servers))
     return [
         refresher,
+        servers,
         service.RpcService(
             lambda: rpc.serve(app.NAME, rpcapi.TOPIC, conf.host, [NetworkManager(db)])
         ),
@@ -39,4 +41,5 @@ def application() -> auth.WSGIApp:
     """The REST API alone, for a WSGI server."""
     db = Database(cfg.CONF.network.connection)
     agent = NetworkAgentAPI()
-    return app.build(db, Enforcer(policies.list_rules()), Binder(db, agent, Refresher(agent)))
+    binder = Binder(db, agent, Refresher(agent), Servers())
+    return app.build(db, Enforcer(policies.list_rules()), binder)

@@ -149,6 +149,31 @@ port_security_groups = sa.Table(
     ),
 )
 
+routers = sa.Table(
+    "routers",
+    metadata,
+    *_standard(),
+    sa.Column("admin_state_up", sa.Boolean, nullable=False),
+    # The way out: a network `router:external`, and our port on it.
+    sa.Column("external_network_id", sa.String(36), sa.ForeignKey("networks.id")),
+    sa.Column("gateway_port_id", sa.String(36), sa.ForeignKey("ports.id")),
+)
+
+floating_ips = sa.Table(
+    "floating_ips",
+    metadata,
+    *_standard(),
+    sa.Column("floating_network_id", sa.String(36), sa.ForeignKey("networks.id"), nullable=False),
+    sa.Column("floating_ip_address", sa.String(64), nullable=False),
+    # The port on the external network that holds the address.
+    sa.Column("floating_port_id", sa.String(36), sa.ForeignKey("ports.id"), nullable=False),
+    # Where it leads. It leads nowhere when the port is gone, whatever the others say.
+    sa.Column("port_id", sa.String(36), sa.ForeignKey("ports.id", ondelete="SET NULL"), index=True),
+    sa.Column("fixed_ip_address", sa.String(64)),
+    sa.Column("router_id", sa.String(36)),
+    sa.UniqueConstraint("port_id", "fixed_ip_address", name="uq_floating_ips_port_fixed"),
+)
+
 quotas = sa.Table(
     "quotas",
     metadata,

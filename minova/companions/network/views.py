@@ -102,6 +102,54 @@ def port(row: Row, dns_domain: str, privileged: bool) -> Row:
     return body
 
 
+def router(row: Row, gateway: list[Row]) -> Row:
+    """A router; `gateway` are the addresses of its way out."""
+    way_out = None
+    if row["external_network_id"]:
+        way_out = {
+            "network_id": row["external_network_id"],
+            "enable_snat": True,
+            "external_fixed_ips": gateway,
+        }
+    return {
+        **_standard(row),
+        "admin_state_up": row["admin_state_up"],
+        "status": "ACTIVE",
+        "external_gateway_info": way_out,
+        "routes": [],
+        "availability_zone_hints": [],
+        "availability_zones": [ZONE],
+        "flavor_id": None,
+    }
+
+
+def floating_ip(row: Row, port: Row | None) -> Row:
+    """A floating IP; `port` is where it leads."""
+    body = _standard(row)
+    del body["name"]
+    leads = {"port_id": None, "fixed_ip_address": None, "router_id": None}
+    details = None
+    if port is not None:
+        leads = {name: row[name] for name in leads}
+        named = (
+            *("name", "network_id", "mac_address", "admin_state_up", "status"),
+            *("device_id", "device_owner"),
+        )
+        details = {name: port[name] for name in named}
+    return {
+        **body,
+        "floating_network_id": row["floating_network_id"],
+        "floating_ip_address": row["floating_ip_address"],
+        **leads,
+        "status": "ACTIVE" if port is not None else "DOWN",
+        "port_details": details,
+        "port_forwardings": [],
+        "qos_policy_id": None,
+        "dns_name": "",
+        "dns_domain": "",
+    }
+
+
 def security_group(row: Row, rules: list[Row]) -> Row:
     """A security group with its rules."""
     return {

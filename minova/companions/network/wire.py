@@ -95,9 +95,23 @@ class GroupWiring:
 
 @record
 @dataclass(frozen=True)
+class FloatingWiring:
+    """`floating_ip` leads to `fixed_ip`, an address of a port on this host."""
+
+    floating_ip: str
+    fixed_ip: str
+
+
+@record
+@dataclass(frozen=True)
 class HostState:
-    """Everything that should exist on one host; what is not here should not."""
+    """Everything that should exist on one host; what is not here should not.
+
+    `routed` are pairs of networks that reach each other, both ways each.
+    """
 
     networks: list[NetworkWiring] = field(default_factory=list)
     ports: list[PortWiring] = field(default_factory=list)
     groups: list[GroupWiring] = field(default_factory=list)
+    floating: list[FloatingWiring] = field(default_factory=list)
+    routed: list[list[str]] = field(default_factory=list)

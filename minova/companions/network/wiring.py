@@ -1,5 +1,6 @@
 """From rows to what agents are told: `wire.PortWiring`, `wire.HostState` and the like."""
 
+import itertools
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
@@ -7,11 +8,14 @@ import sqlalchemy as sa
 from oslo_config import cfg
 
 from minova.companions.network import rules
+from minova.companions.network.queries import floating_ips as floating_queries
 from minova.companions.network.queries import groups as group_queries
 from minova.companions.network.queries import ports as port_queries
+from minova.companions.network.queries import routers as router_queries
 from minova.companions.network.tables import networks, ports, subnets
 from minova.companions.network.wire import (
     FixedIP,
+    FloatingWiring,
     GroupWiring,
     HostState,
     NetworkWiring,
@@ -110,16 +114,27 @@ def host_state(db: Database, host: str) -> HostState:
     """Everything `host` should hold: its ports, and the networks its ports will be on.
 
     A network with DHCP is on every host from its creation on, so that its
-    first launch does not wait for a bridge and a namespace.
+    first launch does not wait for a bridge and a namespace; an external one, so
+    that the host reaches its floating addresses.
     """
     with db.reading() as connection:
         query = sa.select(ports).where(ports.c.host == host, ports.c.vif_type == "bridge")
         rows = [dict(row) for row in connection.execute(query).mappings()]
         port_queries.with_parts(connection, rows)
+        floating = floating_queries.of_ports(connection, {row["id"] for row in rows})
         return HostState(
             networks=_networks(connection, {row["network_id"] for row in rows}),
             ports=[port_wiring(row) for row in rows],
             groups=group_wirings(connection, {g for row in rows for g in row["security_groups"]}),
+            floating=[
+                FloatingWiring(row["floating_ip_address"], row["fixed_ip_address"])
+                for row in floating
+            ],
+            routed=[
+                list(pair)
+                for _, joined in router_queries.joined_networks(connection)
+                for pair in itertools.permutations(joined, 2)
+            ],
         )
 
 
@@ -132,7 +147,7 @@ def _networks(connection: sa.Connection, used: set[str]) -> list[NetworkWiring]:
     return [
         network_wiring(dict(row), of.get(row["id"], ()))
         for row in connection.execute(sa.select(networks)).mappings()
-        if row["id"] in served or row["id"] in used
+        if row["id"] in served or row["id"] in used or (row["external"] and row["id"] in of)
     ]
 
 

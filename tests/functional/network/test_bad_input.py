@@ -26,6 +26,7 @@ NOT_FOUND = {
     "security-group-rules": "SecurityGroupRuleNotFound",
     "routers": "RouterNotFound",
     "floatingips": "FloatingIPNotFound",
+    "subnetpools": "SubnetPoolNotFound",
 }
 STRANGE: list[Any] = [
     None,
@@ -177,5 +178,5 @@ def test_the_message_names_the_attribute(server: Server) -> None:
 
 def test_unknown_urls_and_methods_answer_in_the_same_shape(server: Server) -> None:
     assert server.error("GET", "/nonsense") == (404, "HTTPNotFound")
-    assert server.error("POST", "/routers", {"router": {}}) == (405, "HTTPMethodNotAllowed")
+    assert server.error("POST", "/subnetpools", {"subnetpool": {}}) == (405, "HTTPMethodNotAllowed")
     assert server.error("GET", "/networks", who="") == (401, "HTTPUnauthorized")

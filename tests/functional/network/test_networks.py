@@ -247,5 +247,4 @@ def test_discovery_is_open_to_everybody(server: Server) -> None:
         path = f"/extensions/{extension['alias']}"
         assert server.get(path)["extension"] == extension
     assert server.error("GET", "/extensions/Availability%20Zone") == (404, "ExtensionNotFound")
-    assert server.get("/routers") == {"routers": []}
-    assert server.get("/floatingips") == {"floatingips": []}
+    assert server.get("/subnetpools") == {"subnetpools": []}

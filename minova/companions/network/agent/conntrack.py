@@ -31,6 +31,18 @@ def forget(severed: Iterable[Severed], zones: dict[str, int]) -> None:
             LOG.error("connections of %s could not be ended: %s", ip, error)
 
 
+def forget_floating(floating_ips: Iterable[str]) -> None:
+    """Forget what came by these addresses, or went out with them. Failures are logged."""
+    for ip in floating_ips:
+        try:
+            with NFCTSocket(nfgen_family=socket.AF_INET) as kernel:
+                for side in ("tuple_orig", "tuple_reply"):
+                    for entry in list(kernel.dump(**{side: NFCTAttrTuple(daddr=ip)})):
+                        _delete(kernel, entry)
+        except (NetlinkError, OSError) as error:
+            LOG.error("connections of %s could not be ended: %s", ip, error)
+
+
 def _forget_of(ip: str, zone: int, wanted: list[Severed]) -> None:
     family = socket.AF_INET6 if ipaddress.ip_address(ip).version == 6 else socket.AF_INET
     with NFCTSocket(nfgen_family=family) as kernel:

@@ -16,6 +16,7 @@ from minova.companions.network.agent import (
     group_commands,
     nft,
     port_rules,
+    routing,
     skeleton,
 )
 from minova.companions.network.agent.names import Names
@@ -43,12 +44,15 @@ class FilteredNetwork:
 class Plan:
     """All that should be filtered on this host, each by its id.
 
-    `groups` holds those the ports are in and those their rules name.
+    `groups` holds those the ports are in and those their rules name;
+    `floating` are (floating address, fixed address), `routed` pairs of networks.
     """
 
     networks: Mapping[str, FilteredNetwork] = field(default_factory=dict)
     ports: Mapping[str, PortWiring] = field(default_factory=dict)
     groups: Mapping[str, GroupWiring] = field(default_factory=dict)
+    floating: frozenset[tuple[str, str]] = frozenset()
+    routed: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass
@@ -138,6 +142,7 @@ class Firewall:
         for port_id, port in self._ports.items():
             if ports.get(port_id) is not port:
                 change.frame += port_rules.remove(self._bridge, self._inet, port)
+        change.frame += routing.change(self._inet, _routing(before), _routing(plan))
         change.frame += self._networks(before, plan)
         change.frame += group_commands.declare(self._inet, before.groups, plan.groups)
         for port_id, port in ports.items():
@@ -215,6 +220,19 @@ class Firewall:
             except NftError as error:
                 LOG.error("rule %s of group %s is left out: %s", rule.id, group.id, error)
                 self._bad_rules.add(rule)
+
+
+def _routing(plan: Plan) -> routing.Routing:
+    """Routing by the names of bridges; of networks that are not here nothing is routed."""
+    bridges = {network.id: network.bridge for network in plan.networks.values()}
+    return routing.Routing(
+        plan.floating,
+        frozenset(
+            (bridges[source], bridges[target])
+            for source, target in plan.routed
+            if source in bridges and target in bridges
+        ),
+    )
 
 
 def _zone_chains(network: FilteredNetwork) -> tuple[str, str]:

@@ -216,9 +216,13 @@ class LinuxBridgeDriver:
             network.id: _filtered(self._names, network, self._bridges[network.id])
             for network in wiring.networks.values()
         }
-        return self._firewall.apply(Plan(networks, wiring.ports, wiring.groups))
+        floating = frozenset(wiring.floating.items())
+        plan = Plan(networks, wiring.ports, wiring.groups, floating, wiring.routed)
+        return self._firewall.apply(plan)
 
     def _forget_connections(self, before: Wiring) -> None:
+        led = set(before.floating.items()) - set(self._wiring.floating.items())
+        conntrack.forget_floating({floating_ip for floating_ip, _ in led})
         severed = severings.between(before, self._wiring)
         if severed:
             zones = {network_id: known.zone for network_id, known in self._bridges.items()}

@@ -20,7 +20,7 @@ Facts behind it: design notes in README.md; br_netfilter calls the inet hooks
 from bridge priority 0 (prerouting) and -1 (forward).
 """
 
-from minova.companions.network.agent import nft
+from minova.companions.network.agent import nft, routing
 from minova.companions.network.agent.nft import ACCEPT, COUNTER, DROP, Json, Table
 
 # The mark of the DHCP namespaces' ports, beyond any port's number.
@@ -168,6 +168,7 @@ def _inet_sets(table: Table) -> list[Json]:
         table.map("egress", "mark", to="verdict"),
         table.map("ingress", "mark", to="verdict"),
         table.map("host", "ifname", "ipv4_addr", to="verdict"),
+        *routing.sets(table),
     ]
 
 
@@ -215,7 +216,7 @@ def _inet_hooks(table: Table) -> list[Json]:
         ),
         "routed": (
             table.chain("routed"),
-            [[from_us, not_to_us, natted, ACCEPT], [COUNTER, DROP]],
+            [[from_us, not_to_us, natted, ACCEPT], *routing.forwarded(), [COUNTER, DROP]],
         ),
         "forward": (
             table.chain("forward", "forward", 0),
@@ -253,6 +254,8 @@ def _inet_hooks(table: Table) -> list[Json]:
             [
                 [not_to_us, ACCEPT],
                 [known, ACCEPT],
+                # `oifname` is where the floating address was; `arriving` judges them.
+                [routing.LED, ACCEPT],
                 [nft.vmap(nft.concat(oif, nft.field("ip", "daddr")), "host")],
                 [nft.match(nft.concat(oif, nft.field("ip", "daddr")), "@resolvers"), ACCEPT],
                 [COUNTER, DROP],
@@ -260,11 +263,12 @@ def _inet_hooks(table: Table) -> list[Json]:
         ),
         "outside": (
             table.chain("outside", "postrouting", 100, type="nat"),
-            [[natted, not_to_us, nft.MASQUERADE]],
+            [[not_to_us, routing.source()], [natted, not_to_us, nft.MASQUERADE]],
         ),
     }
-    return [
+    own = [
         command
         for name, (chain, rules) in chains.items()
         for command in (chain, *(table.rule(name, *rule) for rule in rules))
     ]
+    return [*own, *routing.chains(table)]

@@ -18,18 +18,35 @@ class Wiring:
     ports: dict[str, PortWiring] = field(default_factory=dict)
     groups: dict[str, GroupWiring] = field(default_factory=dict)
     declared: frozenset[str] = frozenset()
+    # floating address -> fixed address
+    floating: dict[str, str] = field(default_factory=dict)
+    routed: frozenset[tuple[str, str]] = frozenset()
 
     @classmethod
     def of(cls, state: HostState) -> "Wiring":
         """`state` by id; ports whose network it lacks are left out."""
         networks = {n.id: n for n in state.networks}
         ports = {p.id: p for p in state.ports if p.network_id in networks}
-        wiring = cls(networks, ports, {g.id: g for g in state.groups}, frozenset(networks))
+        wiring = cls(
+            networks,
+            ports,
+            {g.id: g for g in state.groups},
+            frozenset(networks),
+            {f.floating_ip: f.fixed_ip for f in state.floating},
+            frozenset((source, target) for source, target in state.routed),
+        )
         wiring.prune()
         return wiring
 
     def copy(self) -> "Wiring":
-        return Wiring(dict(self.networks), dict(self.ports), dict(self.groups), self.declared)
+        return Wiring(
+            dict(self.networks),
+            dict(self.ports),
+            dict(self.groups),
+            self.declared,
+            dict(self.floating),
+            self.routed,
+        )
 
     def ports_of(self, network_id: str) -> list[PortWiring]:
         return [port for port in self.ports.values() if port.network_id == network_id]
@@ -97,4 +114,6 @@ class Touched:
             networks=list(networks.values()),
             ports=list(ports.values()),
             groups=list(groups.values()),
+            floating=state.floating,
+            routed=state.routed,
         )

@@ -22,7 +22,9 @@ EXTENSIONS = {
     "binding": ("Port Binding", "The host a port is on."),
     "dns-integration": ("DNS Integration", "Host names of ports."),
     "empty-string-filtering": ("Empty String Filtering Extension", "Filter by an empty value."),
+    "ext-gw-mode": ("Neutron L3 Configurable external gateway mode", "The way out of routers."),
     "external-net": ("Neutron external network", "The attribute router:external of networks."),
+    "fip-port-details": ("Floating IP Port Details Extension", "Where a floating IP leads."),
     "filter-validation": ("Filter parameters validation", "Unknown filters are refused."),
     "ip-substring-filtering": ("IP address substring filtering", "Filter ports by address part."),
     "net-mtu": ("Network MTU", "The MTU of networks."),
@@ -36,6 +38,7 @@ EXTENSIONS = {
     "provider": ("Provider Network", "How a network is realized."),
     "quota_details": ("Quota details management support", "Limits with use."),
     "quotas": ("Quota management support", "Limits of projects."),
+    "router": ("Neutron L3 Router", "Routers and floating IPs."),
     "security-group": ("security-group", "Security groups and rules."),
     "security-groups-normalized-cidr": (
         "Normalized CIDR field for security group rules",
@@ -54,17 +57,15 @@ _COLLECTIONS = (
     "ports",
     "security-groups",
     "security-group-rules",
+    "routers",
+    "floatingips",
     "quotas",
     "agents",
     "availability_zones",
     "extensions",
 )
 # Resources this cloud never has: an empty list, and not found.
-_ABSENT: tuple[tuple[str, type[NotFound]], ...] = (
-    ("routers", errors.RouterNotFound),
-    ("floatingips", errors.FloatingIPNotFound),
-    ("subnetpools", errors.SubnetPoolNotFound),
-)
+_ABSENT: tuple[tuple[str, type[NotFound]], ...] = (("subnetpools", errors.SubnetPoolNotFound),)
 
 
 def versions(req: falcon.Request, resp: falcon.Response) -> Row:

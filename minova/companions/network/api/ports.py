@@ -18,6 +18,7 @@ from minova.companions.network.access import Access, visible_networks, visible_p
 from minova.companions.network.api.collection import Collection
 from minova.companions.network.binding import BRIDGE, FAILED, UNBOUND, Binder
 from minova.companions.network.listing import Clause, Resource, Row, columns_of, tag_filters
+from minova.companions.network.queries import floating_ips as floating_queries
 from minova.companions.network.queries import groups as group_queries
 from minova.companions.network.queries import networks as network_queries
 from minova.companions.network.queries import ports as queries
@@ -145,8 +146,12 @@ class Ports:
         self._access.require(ctxt, "delete_port", {"project_id": port["project_id"]})
         if queries.is_service_port(port):
             raise errors.ServicePortInUse(id=id, device_owner=port["device_owner"])
+        with self._db.reading() as connection:
+            led = floating_queries.of_ports(connection, [id])
         queries.delete(self._db, id)
         self._binder.deleted(ctxt, port)
+        if led:
+            self._binder.refresh()
 
     def _request(self, ctxt: RequestContext, item: Row) -> queries.PortRequest:
         """What the query needs to make the port, once everything was allowed."""

@@ -23,6 +23,9 @@ from minova.db.engine import Database, retried
 
 Row = dict[str, Any]
 ATTEMPTS = 16
+_SERVICE_OWNERS = frozenset(
+    {DHCP_OWNER, "network:router_interface", "network:router_gateway", "network:floatingip"}
+)
 
 
 @dataclass(frozen=True)
@@ -310,4 +313,4 @@ def _slaac(subnet: Row, mac: str) -> str:
 
 def is_service_port(row: Row) -> bool:
     """Whether the port is the network service's own."""
-    return bool(row["device_owner"] == DHCP_OWNER)
+    return row["device_owner"] in _SERVICE_OWNERS and bool(row["device_id"])

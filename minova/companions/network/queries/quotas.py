@@ -7,9 +7,11 @@ import sqlalchemy as sa
 
 from minova.companions.network import errors
 from minova.companions.network.tables import (
+    floating_ips,
     networks,
     ports,
     quotas,
+    routers,
     security_group_rules,
     security_groups,
     subnets,
@@ -23,8 +25,8 @@ DEFAULTS: Mapping[str, int] = {
     "port": 500,
     "security_group": 10,
     "security_group_rule": 100,
-    "router": 0,
-    "floatingip": 0,
+    "router": 10,
+    "floatingip": 50,
     "subnetpool": 0,
     "rbac_policy": 0,
 }
@@ -34,6 +36,8 @@ COUNTED: Mapping[str, sa.Table] = {
     "port": ports,
     "security_group": security_groups,
     "security_group_rule": security_group_rules,
+    "router": routers,
+    "floatingip": floating_ips,
 }
 
 
@@ -45,7 +49,8 @@ def check(connection: sa.Connection, resource: str, project_ids: Iterable[str]) 
     requests at the same moment may exceed the limit by their number.
     """
     table = COUNTED[resource]
-    for project_id, more in Counter(project_ids).items():
+    # What the service makes for itself belongs to no project.
+    for project_id, more in Counter(filter(None, project_ids)).items():
         limit, used = connection.execute(
             sa.select(
                 sa.select(quotas.c.limit)

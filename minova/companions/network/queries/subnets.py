@@ -138,23 +138,27 @@ def _may_nat(connection: sa.Connection, subnet: Row) -> bool:
     """Whether the host may hold this subnet's gateway.
 
     Two networks of one range cannot both be reached from the host: the older
-    one is. A range of the Internet only by an admin's wish (a flat network),
-    or anyone could take a part of the Internet away from the host.
+    one is. A range of the Internet only by an admin's wish (a flat or an external
+    network), or anyone could take a part of the Internet away from the host.
     """
     if subnet["ip_version"] == 6:
         return True
     others = connection.execute(
-        sa.select(subnets.c.cidr, networks.c.id, networks.c.network_type)
+        sa.select(
+            subnets.c.cidr,
+            networks.c.id,
+            sa.or_(networks.c.network_type == "flat", networks.c.external),
+        )
         .join(networks, networks.c.id == subnets.c.network_id)
         .where(
             subnets.c.ip_version == 4,
             sa.or_(networks.c.nat, networks.c.id == subnet["network_id"]),
         )
     ).all()
-    is_flat = any(
-        network_id == subnet["network_id"] and kind == "flat" for _, network_id, kind in others
+    by_admin = any(
+        network_id == subnet["network_id"] and admins for _, network_id, admins in others
     )
-    if not is_flat and not addresses.is_private(ipaddress.ip_network(subnet["cidr"])):
+    if not by_admin and not addresses.is_private(ipaddress.ip_network(subnet["cidr"])):
         return False
     foreign = [cidr for cidr, network_id, _ in others if network_id != subnet["network_id"]]
     return addresses.overlapping(subnet["cidr"], foreign) is None

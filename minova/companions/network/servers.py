@@ -1,0 +1,99 @@
+"""Tells the compute service that a server's addresses changed, as Neutron does.
+
+In the background and by best effort: the network is right already, and nova
+only shows the addresses.
+"""
+
+import logging
+import threading
+from collections.abc import Iterable
+
+import tenacity
+from keystoneauth1 import exceptions as ka_errors
+
+from minova.common import context, service, service_user
+
+LOG = logging.getLogger(__name__)
+_MOST = 100
+
+
+class Servers(service.Service):
+    """`changed` returns at once; a thread sends what it was told, newest state last."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: dict[tuple[str, str], None] = {}
+        self._wanted = threading.Event()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def changed(self, ports: Iterable[tuple[str, str]]) -> None:
+        """The addresses of these (server, port) changed."""
+        with self._lock:
+            self._waiting.update(dict.fromkeys(ports))
+        self._wanted.set()
+        self.start()
+
+    def start(self) -> None:
+        with self._lock:
+            if self._thread is None:
+                self._stopping.clear()
+                self._thread = threading.Thread(target=self._run, name="servers", daemon=True)
+                self._thread.start()
+
+    def stop(self) -> None:
+        with self._lock:
+            thread, self._thread = self._thread, None
+        if thread is not None:
+            self._stopping.set()
+            self._wanted.set()
+            thread.join(timeout=10)
+            self._wanted.clear()
+
+    def _run(self) -> None:
+        context.set_service("network")
+        while True:
+            self._wanted.wait()
+            if self._stopping.is_set():
+                return
+            self._wanted.clear()
+            with self._lock:
+                batch, rest = list(self._waiting)[:_MOST], list(self._waiting)[_MOST:]
+                self._waiting = dict.fromkeys(rest)
+            if rest:
+                self._wanted.set()
+            if batch:
+                self._send(batch)
+
+    def _send(self, batch: list[tuple[str, str]]) -> None:
+        events = [
+            {"name": "network-changed", "server_uuid": server, "tag": port}
+            for server, port in batch
+        ]
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(ka_errors.RetriableConnectionFailure),
+            wait=tenacity.wait_random_exponential(multiplier=0.2, max=5),
+            stop=tenacity.stop_any(
+                tenacity.stop_after_delay(60), tenacity.stop_when_event_set(self._stopping)
+            ),
+            sleep=tenacity.sleep_using_event(self._stopping),
+            reraise=True,
+        )
+        try:
+            retrying(self._post, events)
+        except Exception as error:
+            # The server may be gone; anything else nova mends when the next event comes.
+            LOG.info("the compute service did not hear of changed addresses: %s", error)
+
+    @staticmethod
+    def _post(events: list[dict[str, str]]) -> None:
+        options = service_user.options()
+        service_user.session().post(
+            "/os-server-external-events",
+            json={"events": events},
+            endpoint_filter={
+                "service_type": "compute",
+                "interface": options.valid_interfaces or ["internal", "public"],
+                "region_name": options.region_name,
+            },
+        )
