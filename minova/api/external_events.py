@@ -2,7 +2,7 @@
 
 Nothing here waits for an event: a port is ready before its guest starts, and
 volumes and accelerators are asked after directly. What an event can change
-is a server's record of its addresses.
+is a server's record of its addresses, and that a port of it is gone.
 """
 
 import logging
@@ -10,12 +10,14 @@ from typing import Any
 
 import falcon
 
-from minova.api import floating
+from minova.api import floating, interface_attaching
 from minova.api.access import Access
+from minova.api.lifecycle import Lifecycle
 from minova.api.schemas import external_events as schemas
 from minova.common import errors
+from minova.common.context import RequestContext
 from minova.common.wsgi import Route
-from minova.db import server_list
+from minova.db import server_list, vifs
 from minova.model.instance import Instance
 
 LOG = logging.getLogger(__name__)
@@ -27,8 +29,9 @@ _WITH_TAG = ("volume-extended", "power-update", "accelerator-request-bound")
 class ExternalEvents:
     """The handler of /os-server-external-events."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Access, lifecycle: Lifecycle) -> None:
         self._access, self._db = access, access.db
+        self._lifecycle = lifecycle
 
     def routes(self) -> list[Route]:
         return [Route("POST", "/v2.1/os-server-external-events", self.create)]
@@ -49,13 +52,13 @@ class ExternalEvents:
         codes = [_code(event, found.get(event["server_uuid"])) for event in events]
         if any(code != 200 for code in codes):
             resp.status = 207
-        changed = {
-            event["server_uuid"]
-            for event, code in zip(events, codes, strict=True)
-            if code == 200 and event["name"] == "network-changed"
-        }
+        taken = [event for event, code in zip(events, codes, strict=True) if code == 200]
+        changed = {e["server_uuid"] for e in taken if e["name"] == "network-changed"}
         for server_id in changed:
             self._look_at_addresses(floating.Client(ctxt), server_id)
+        for event in taken:
+            if event["name"] == "network-vif-deleted" and "tag" in event:
+                self._unplug(ctxt, found[event["server_uuid"]], event["tag"])
         return {
             "events": [
                 {**event, "code": code, "status": "completed" if code == 200 else "failed"}
@@ -65,9 +68,20 @@ class ExternalEvents:
 
     def _look_at_addresses(self, client: floating.Client, server_id: str) -> None:
         try:
+            interface_attaching.refresh(self._db, server_id)
             floating.refresh(self._db, client, server_id)
         except errors.MinovaError as error:
             LOG.warning("instance %s: cannot look at its addresses: %s", server_id, error.message)
+
+    def _unplug(self, ctxt: RequestContext, instance: Instance, port_id: str) -> None:
+        """The port of an interface is gone: its guest loses it, now or at its next start."""
+        if all(vif.port_id != port_id for vif in instance.vifs):
+            return
+        try:
+            self._lifecycle.begin(ctxt, instance, "detach_interface", request={"port_id": port_id})
+        except errors.MinovaError as error:
+            LOG.info("instance %s keeps interface %s: %s", instance.uuid, port_id, error.message)
+            vifs.forget(self._db, instance.uuid, port_id)
 
 
 def _code(event: dict[str, Any], instance: Instance | None) -> int:

@@ -29,7 +29,7 @@ def checked(req: falcon.Request, wanted: dict[str, Any], most: int) -> Wiring:
     if asked == "none":
         networks = []
     elif asked == "auto" or not asked:
-        networks = _only_one(client, ctxt, must=asked == "auto")
+        networks = only_one(client, ctxt, must=asked == "auto")
     else:
         networks = [_requested(entry) for entry in asked]
         _check_multiple(networks, most)
@@ -105,7 +105,7 @@ def _check_networks(
     ids = [n.network_id for n in networks if n.network_id]
     if not ids:
         return
-    known = {n["id"]: n for n in client.networks(id=sorted(set(ids))) if _usable(n, ctxt)}
+    known = {n["id"]: n for n in client.networks(id=sorted(set(ids))) if usable(n, ctxt)}
     missing = [network_id for network_id in ids if network_id not in known]
     if missing:
         raise errors.Invalid(f"Network {', '.join(missing)} could not be found.")
@@ -135,18 +135,18 @@ def _check_free(client: NetworkClient, wanted: RequestedNetwork) -> None:
         )
 
 
-def _usable(network: dict[str, Any], ctxt: RequestContext) -> bool:
+def usable(network: dict[str, Any], ctxt: RequestContext) -> bool:
     """An admin's token shows every network; a launch may use the project's and shared ones."""
     owner = network.get("project_id", network.get("tenant_id"))
     return bool(owner == ctxt.project_id or network.get("shared") or network.get("router:external"))
 
 
-def _only_one(client: NetworkClient, ctxt: RequestContext, *, must: bool) -> list[RequestedNetwork]:
+def only_one(client: NetworkClient, ctxt: RequestContext, *, must: bool) -> list[RequestedNetwork]:
     """The only network there is for the project; none at all is fine unless `must`."""
     found = [
         network
         for network in client.networks(admin_state_up=True)
-        if _usable(network, ctxt)
+        if usable(network, ctxt)
         and network.get("subnets")
         and (network.get("shared") or not network.get("router:external"))
     ]

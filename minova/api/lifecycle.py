@@ -6,6 +6,7 @@ is repeated by recovery.
 """
 
 import logging
+import time
 from typing import Any
 
 from oslo_config import cfg
@@ -14,7 +15,8 @@ from minova.common import errors
 from minova.common.context import RequestContext
 from minova.compute.rpcapi import ComputeAPI
 from minova.conductor.rpcapi import ConductorAPI
-from minova.db import instances, states
+from minova.db import actions, instances, states
+from minova.db import work as work_in_flight
 from minova.db.engine import Database
 from minova.model import states as model_states
 from minova.model.diagnostics import Diagnostics
@@ -23,6 +25,8 @@ from minova.model.work import Work
 
 LOG = logging.getLogger(__name__)
 _DELETE_ATTEMPTS = 5
+# Seconds between two looks for an outcome that a client waits for.
+_ASK_AGAIN = 0.03
 # What can be done to a server that no host has.
 _WITHOUT_HOST = ("delete", "forceDelete")
 
@@ -101,6 +105,15 @@ class Lifecycle:
         except Exception:
             LOG.exception("instance %s: cannot cast its %s", instance.uuid, action)
         return work
+
+    def outcome(self, work: Work, seconds: float) -> str | None:
+        """Wait until the action has ended, or for `seconds`: why it failed, None if it has not."""
+        end = time.monotonic() + seconds
+        while not work_in_flight.has_ended(self._db, work.id):
+            if time.monotonic() > end:
+                return None
+            time.sleep(_ASK_AGAIN)
+        return actions.message_of(self._db, work.action_id)
 
     def change_password(self, ctxt: RequestContext, instance: Instance, password: str) -> None:
         """Set the administrator's password in the guest, and wait until it is.

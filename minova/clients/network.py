@@ -102,6 +102,10 @@ class NetworkClient:
         """Put a port into these groups and no others. Idempotent."""
         self._rest.put(f"/ports/{port_id}", {"port": {"security_groups": group_ids}})
 
+    def set_fixed_ips(self, port_id: str, fixed_ips: list[dict[str, str]]) -> None:
+        """Give a port these addresses (`ip_address`, or any of a `subnet_id`) and no others."""
+        self._rest.put(f"/ports/{port_id}", {"port": {"fixed_ips": fixed_ips}})
+
     def delete_port(self, port_id: str) -> None:
         """Delete a port. Idempotent."""
         self._rest.delete(f"/ports/{port_id}")
@@ -112,6 +116,10 @@ class NetworkClient:
                 f"The network agent of the host could not make port {port['id']} ready; "
                 "see the list of network agents."
             )
+        return self.vif_of(port, created=created, tag=tag)
+
+    def vif_of(self, port: dict[str, Any], *, created: bool, tag: str | None) -> VIF:
+        """The interface that a port is, or is to be once it is bound."""
         network, subnets = self._wiring(port["network_id"])
         known = {subnet["id"]: subnet for subnet in subnets}
         details = port.get("binding:vif_details") or {}

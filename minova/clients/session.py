@@ -207,7 +207,9 @@ class RestClient:
             LOG.error("the %s service answered %s: %s", self._name, answer.status_code, message)
             return errors.Unavailable(service=f"The {self._name} service")
         family = service_user.family_of(answer.status_code)
-        return family(message or f"The {self._name} service answered {answer.status_code}.")
+        error = family(message or f"The {self._name} service answered {answer.status_code}.")
+        error.kind = _kind_of(answer)
+        return error
 
 
 def _message_of(answer: requests.Response) -> str:
@@ -220,3 +222,13 @@ def _message_of(answer: requests.Response) -> str:
         inner = next((v for v in body.values() if isinstance(v, dict) and "message" in v), body)
         return str(inner.get("message", ""))[:500]
     return ""
+
+
+def _kind_of(answer: requests.Response) -> str:
+    """The `type` in Neutron's error bodies; "" in others."""
+    try:
+        body = answer.json()
+    except ValueError:
+        return ""
+    inner = body.get("NeutronError") if isinstance(body, dict) else None
+    return str(inner.get("type", "")) if isinstance(inner, dict) else ""

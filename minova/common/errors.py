@@ -13,10 +13,13 @@ class MinovaError(Exception):
     """Base of all domain errors.
 
     `details` fill the class's `template` when no message is given, and
-    travel with the error over RPC, where the same class is rebuilt.
+    travel with the error over RPC, where the same class is rebuilt. `kind`
+    is what a service that answered with the error calls it, if it does
+    (Neutron's `IpAddressInUse`); that does not travel.
     """
 
     template = "An unexpected error occurred. The log of the service has more."
+    kind = ""
 
     def __init__(self, message: str | None = None, **details: Any) -> None:
         self.message = message or self.template.format(**details)

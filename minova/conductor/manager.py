@@ -13,7 +13,7 @@ from minova.common.context import RequestContext
 from minova.compute.rpcapi import ComputeAPI
 from minova.conductor.launch import Launcher
 from minova.conductor.rpcapi import VERSION
-from minova.db import actions, console_tokens, hosts, instances, moves, states, work
+from minova.db import actions, console_tokens, hosts, instances, moves, states, vifs, work
 from minova.db.engine import Database
 from minova.model.console import Grant
 from minova.model.instance import VIF, BlockDevice, Instance
@@ -92,6 +92,9 @@ class ConductorManager:
 
     def save_vifs(self, ctxt: RequestContext, uuid: str, vifs: list[VIF]) -> None:
         instances.save_vifs(self._db, uuid, vifs)
+
+    def forget_vif(self, ctxt: RequestContext, uuid: str, port_id: str) -> None:
+        vifs.forget(self._db, uuid, port_id)
 
     def save_device(self, ctxt: RequestContext, device: BlockDevice) -> None:
         instances.save_device(self._db, device)

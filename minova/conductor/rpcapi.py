@@ -3,7 +3,7 @@
 1.0: launch, delete_unhosted; for computes: take_work, renew_leases,
      instance_to_build, instance_get, advance, finish, fail, reschedule, save_vifs, save_device,
      remove_device, add_event, report_host, host_instances, host_work,
-     power_state_changed, pass_on, moving_from
+     power_state_changed, pass_on, moving_from, forget_vif
 """
 
 import datetime as dt
@@ -154,6 +154,10 @@ class ConductorAPI:
 
     def save_vifs(self, ctxt: RequestContext, uuid: str, vifs: list[VIF]) -> None:
         self._call(ctxt, "save_vifs", uuid=uuid, vifs=vifs)
+
+    def forget_vif(self, ctxt: RequestContext, uuid: str, port_id: str) -> None:
+        """An interface is no longer the instance's. Idempotent."""
+        self._call(ctxt, "forget_vif", uuid=uuid, port_id=port_id)
 
     def save_device(self, ctxt: RequestContext, device: BlockDevice) -> None:
         self._call(ctxt, "save_device", device=device)

@@ -99,3 +99,10 @@ def events_of(db: Database, action_id: int) -> list[dict[str, Any]]:
     query = _events.select().where(_events.c.action_id == action_id).order_by(_events.c.id.desc())
     with db.reading() as connection:
         return [dict(row._mapping) for row in connection.execute(query)]
+
+
+def message_of(db: Database, action_id: int | None) -> str | None:
+    """Why an action failed; None if it did not."""
+    query = sa.select(_actions.c.message).where(_actions.c.id == action_id)
+    with db.reading() as connection:
+        return connection.execute(query).scalar_one_or_none()

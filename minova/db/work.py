@@ -253,3 +253,9 @@ def of_instance(db: Database, instance_uuid: str) -> list[Work]:
     with db.reading() as connection:
         rows = connection.execute(_work.select().where(_work.c.instance_uuid == instance_uuid))
         return [_work_of(row) for row in rows]
+
+
+def has_ended(db: Database, work_id: str) -> bool:
+    """Whether the outcome is written."""
+    with db.reading() as connection:
+        return owner_of(connection, work_id) is None

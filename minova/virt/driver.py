@@ -230,6 +230,12 @@ class Driver(Protocol):
     def detach_volume(self, instance: Instance, device: BlockDevice) -> None:
         """Unplug it, and return when the guest has let go. Raises errors.Conflict if it won't."""
 
+    def attach_interface(self, instance: Instance, vif: VIF) -> None:
+        """Plug a bound port into the guest, running or not. errors.NotFound when there is none."""
+
+    def detach_interface(self, instance: Instance, vif: VIF) -> None:
+        """Unplug it, and return when the guest has let go. Raises errors.Conflict if it won't."""
+
     def snapshot(
         self, instance: Instance, cancelled: Callable[[], bool]
     ) -> AbstractContextManager[DiskImage]:

@@ -263,6 +263,18 @@ class FakeDriver:
             if guest is not None:
                 guest.volumes.pop(device.volume_id or "", None)
 
+    def attach_interface(self, instance: Instance, vif: VIF) -> None:
+        self._enter("attach_interface")
+        with self.host.lock:
+            self.host.existing(instance.uuid).plug(vif)
+
+    def detach_interface(self, instance: Instance, vif: VIF) -> None:
+        self._enter("detach_interface")
+        with self.host.lock:
+            guest = self.host.guests.get(instance.uuid)
+            if guest is not None:
+                guest.unplug(vif)
+
     @contextmanager
     def snapshot(self, instance: Instance, cancelled: Callable[[], bool]) -> Iterator[DiskImage]:
         self._enter("snapshot")

@@ -36,6 +36,15 @@ class FakeGuest:
         """Write a line to its console."""
         self.console += f"fake guest: {line}\r\n".encode()
 
+    def plug(self, vif: VIF) -> None:
+        """Have an interface. Idempotent."""
+        self.unplug(vif)
+        self.vifs.append(vif)
+
+    def unplug(self, vif: VIF) -> None:
+        """Have it no more. Idempotent."""
+        self.vifs = [other for other in self.vifs if other.mac_address != vif.mac_address]
+
     def boot(self) -> None:
         """Run, from the start."""
         self.power_state = states.RUNNING

@@ -4,6 +4,7 @@ from minova.api.actions import (
     admin,
     console,
     deferred,
+    fixed_ips,
     floating_ips,
     images,
     live_moves,
@@ -36,6 +37,7 @@ ACTIONS: dict[str, Action] = {
     **deferred.ACTIONS,
     **console.ACTIONS,
     **security_groups.ACTIONS,
+    **fixed_ips.ACTIONS,
     **floating_ips.ACTIONS,
 }
 

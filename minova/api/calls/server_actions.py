@@ -28,6 +28,7 @@ ACTIONS: dict[str, tuple[Answer, ...]] = {
     "rescue": (Answer(200, of("adminPass", STRING)),),
     **dict.fromkeys(("os-resetState", "addSecurityGroup", "removeSecurityGroup"), _ACCEPTED),
     **dict.fromkeys(("addFloatingIp", "removeFloatingIp"), _ACCEPTED),
+    **dict.fromkeys(("addFixedIp", "removeFixedIp"), _ACCEPTED),
     **dict.fromkeys(("resize", "revertResize", "migrate"), _ACCEPTED),
     "confirmResize": (Answer(204),),
     "os-migrateLive": (Answer(202, since=(2, 34)),),

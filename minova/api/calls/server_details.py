@@ -17,6 +17,7 @@ from minova.api.calls.shape import (
     maybe,
     of,
 )
+from minova.api.schemas import interfaces as interface_schemas
 from minova.api.schemas import labels as schemas
 from minova.api.validation import Field
 
@@ -105,9 +106,15 @@ CALLS = {
     f"PUT {_SERVER}/tags/{{tag}}": Call(Answer(201), Answer(204), errors=(409,)),
     f"DELETE {_SERVER}/tags/{{tag}}": Call(Answer(204), errors=(409,)),
     f"GET {_SERVER}/os-interface": Call(Answer(200, of("interfaceAttachments", every(INTERFACE)))),
+    f"POST {_SERVER}/os-interface": Call(
+        Answer(200, of("interfaceAttachment", INTERFACE)),
+        body=interface_schemas.ATTACH,
+        errors=(409, 500),
+    ),
     f"GET {_SERVER}/os-interface/{{port_id}}": Call(
         Answer(200, of("interfaceAttachment", INTERFACE))
     ),
+    f"DELETE {_SERVER}/os-interface/{{port_id}}": Call(Answer(202), errors=(409,)),
     f"GET {_SERVER}/os-security-groups": Call(Answer(200, of("security_groups", every(GROUP)))),
     f"GET {_SERVER}/os-instance-actions": Call(
         Answer(

@@ -8,6 +8,7 @@ ends the action with its reason.
 from minova.compute.actions import (
     deleting,
     images,
+    interfaces,
     password,
     power,
     rebuild,
@@ -24,6 +25,7 @@ __all__ = ["ACTIONS"]
 ACTIONS: dict[str, Act] = {
     **deleting.ACTIONS,
     **images.ACTIONS,
+    **interfaces.ACTIONS,
     **password.ACTIONS,
     **power.ACTIONS,
     **rebuild.ACTIONS,

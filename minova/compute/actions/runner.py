@@ -24,6 +24,14 @@ _EVENT_NAMES = {
     "shelveOffload": "shelve_offload",
     "softDelete": "soft_delete",
 }
+# What is not called after the instance.
+_EVENTS = {
+    "confirmResize": "compute_confirm_resize",
+    "revertResize": "compute_revert_resize",
+    "migrate": "compute_resize_instance",
+    "attach_interface": "compute_attach_interface",
+    "detach_interface": "compute_detach_interface",
+}
 
 
 class Runner:
@@ -86,7 +94,8 @@ class Runner:
         self, work: Work, started: dt.datetime, result: str, details: str | None
     ) -> dict[str, Any]:
         return {
-            "event": f"compute_{_EVENT_NAMES.get(work.action, work.action)}_instance",
+            "event": _EVENTS.get(work.action)
+            or f"compute_{_EVENT_NAMES.get(work.action, work.action)}_instance",
             "started": started,
             "result": result,
             "host": self._host.name,

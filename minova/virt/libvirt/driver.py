@@ -44,6 +44,7 @@ from minova.virt.libvirt import (
     snapshots,
     volumes,
 )
+from minova.virt.libvirt import interfaces as plugging
 from minova.virt.libvirt.connection import Connection
 from minova.virt.libvirt.disks import InstanceFolder
 from minova.virt.libvirt.domain import builder, interfaces, plan
@@ -235,6 +236,13 @@ class LibvirtDriver:
 
     def detach_volume(self, instance: Instance, device: BlockDevice) -> None:
         volumes.detach(self._guest(instance.uuid), self._watch, instance, device)
+
+    def attach_interface(self, instance: Instance, vif: VIF) -> None:
+        wanted = hardware.of(instance.flavor, instance.image_properties)
+        plugging.attach(self._guest(instance.uuid), instance, vif, wanted)
+
+    def detach_interface(self, instance: Instance, vif: VIF) -> None:
+        plugging.detach(self._guest(instance.uuid), self._watch, instance, vif)
 
     def snapshot(
         self, instance: Instance, cancelled: Callable[[], bool]
