@@ -1,5 +1,10 @@
-"""Extensions: what v2 once had as such, and is part of v2.1 now."""
+"""Extensions: what v2 once had as such, and is part of v2.1 now.
 
+The list is that of the compute API: clients look in it for what they may ask,
+also for what answers today that it is gone.
+"""
+
+import re
 from typing import Any
 
 import falcon
@@ -8,11 +13,12 @@ from minova.api.access import Access
 from minova.common import errors
 from minova.common.wsgi import Route
 
-# alias -> name; each stands for a resource or an attribute that is here.
+# alias -> name
 _KNOWN = {
     "NMN": "Multinic",
     "OS-DCF": "DiskConfig",
     "OS-EXT-AZ": "ExtendedAvailabilityZone",
+    "OS-EXT-IMG-SIZE": "ImageSize",
     "OS-EXT-IPS": "ExtendedIps",
     "OS-EXT-IPS-MAC": "ExtendedIpsMac",
     "OS-EXT-SRV-ATTR": "ExtendedServerAttributes",
@@ -21,49 +27,80 @@ _KNOWN = {
     "OS-FLV-EXT-DATA": "FlavorExtraData",
     "OS-SCH-HNT": "SchedulerHints",
     "OS-SRV-USG": "ServerUsage",
-    "flavors": "Flavors",
-    "ips": "Ips",
-    "limits": "Limits",
+    "os-access-ips": "AccessIPs",
     "os-admin-actions": "AdminActions",
     "os-admin-password": "AdminPassword",
+    "os-agents": "Agents",
     "os-aggregates": "Aggregates",
+    "os-assisted-volume-snapshots": "AssistedVolumeSnapshots",
     "os-attach-interfaces": "AttachInterfaces",
     "os-availability-zone": "AvailabilityZone",
+    "os-baremetal-ext-status": "BareMetalExtStatus",
+    "os-baremetal-nodes": "BareMetalNodes",
     "os-block-device-mapping": "BlockDeviceMapping",
     "os-block-device-mapping-v2-boot": "BlockDeviceMappingV2Boot",
+    "os-cell-capacities": "CellCapacities",
+    "os-cells": "Cells",
+    "os-certificates": "Certificates",
+    "os-cloudpipe": "Cloudpipe",
+    "os-cloudpipe-update": "CloudpipeUpdate",
     "os-config-drive": "ConfigDrive",
     "os-console-auth-tokens": "ConsoleAuthTokens",
     "os-console-output": "ConsoleOutput",
     "os-consoles": "Consoles",
     "os-create-backup": "CreateBackup",
+    "os-create-server-ext": "Createserverext",
     "os-deferred-delete": "DeferredDelete",
+    "os-evacuate": "Evacuate",
+    "os-extended-evacuate-find-host": "ExtendedEvacuateFindHost",
+    "os-extended-floating-ips": "ExtendedFloatingIps",
+    "os-extended-hypervisors": "ExtendedHypervisors",
+    "os-extended-networks": "ExtendedNetworks",
+    "os-extended-quotas": "ExtendedQuotas",
+    "os-extended-rescue-with-image": "ExtendedRescueWithImage",
+    "os-extended-services": "ExtendedServices",
+    "os-extended-services-delete": "ExtendedServicesDelete",
+    "os-extended-status": "ExtendedStatus",
     "os-extended-volumes": "ExtendedVolumes",
+    "os-fixed-ips": "FixedIPs",
     "os-flavor-access": "FlavorAccess",
     "os-flavor-extra-specs": "FlavorExtraSpecs",
     "os-flavor-manage": "FlavorManage",
     "os-flavor-rxtx": "FlavorRxtx",
     "os-flavor-swap": "FlavorSwap",
+    "os-floating-ip-dns": "FloatingIpDns",
     "os-floating-ip-pools": "FloatingIpPools",
     "os-floating-ips": "FloatingIps",
+    "os-floating-ips-bulk": "FloatingIpsBulk",
+    "os-fping": "Fping",
+    "os-hide-server-addresses": "HideServerAddresses",
     "os-hosts": "Hosts",
+    "os-hypervisor-status": "HypervisorStatus",
     "os-hypervisors": "Hypervisors",
     "os-instance-actions": "InstanceActions",
+    "os-instance_usage_audit_log": "OSInstanceUsageAuditLog",
     "os-keypairs": "Keypairs",
     "os-lock-server": "LockServer",
     "os-migrate-server": "MigrateServer",
     "os-migrations": "Migrations",
     "os-multiple-create": "MultipleCreate",
     "os-networks": "Networks",
+    "os-networks-associate": "NetworkAssociationSupport",
     "os-pause-server": "PauseServer",
     "os-personality": "Personality",
+    "os-preserve-ephemeral-rebuild": "PreserveEphemeralOnRebuild",
     "os-quota-class-sets": "QuotaClasses",
     "os-quota-sets": "Quotas",
     "os-rescue": "Rescue",
+    "os-security-group-default-rules": "SecurityGroupDefaultRules",
     "os-security-groups": "SecurityGroups",
     "os-server-diagnostics": "ServerDiagnostics",
     "os-server-external-events": "ServerExternalEvents",
+    "os-server-group-quotas": "ServerGroupQuotas",
     "os-server-groups": "ServerGroups",
+    "os-server-list-multi-status": "ServerListMultiStatus",
     "os-server-password": "ServerPassword",
+    "os-server-sort-keys": "ServerSortKeys",
     "os-server-start-stop": "ServerStartStop",
     "os-services": "Services",
     "os-shelve": "Shelve",
@@ -71,14 +108,16 @@ _KNOWN = {
     "os-suspend-server": "SuspendServer",
     "os-tenant-networks": "OSTenantNetworks",
     "os-used-limits": "UsedLimits",
+    "os-used-limits-for-admin": "UsedLimitsForAdmin",
     "os-user-data": "UserData",
+    "os-user-quotas": "UserQuotas",
+    "os-virtual-interfaces": "VirtualInterfaces",
     "os-volume-attachment-update": "VolumeAttachmentUpdate",
     "os-volumes": "Volumes",
-    "server-metadata": "ServerMetadata",
-    "servers": "Servers",
-    "versions": "Versions",
 }
-_NAMESPACE = "http://docs.openstack.org/compute/ext/"
+# And one more in the old v2.
+_KNOWN_IN_V2 = {**_KNOWN, "OS-EXT-VIF-NET": "ExtendedVIFNet"}
+_NAMESPACE = "http://docs.openstack.org/compute/ext/fake_xml"
 
 
 class Extensions:
@@ -96,22 +135,28 @@ class Extensions:
     def index(self, req: falcon.Request, resp: falcon.Response) -> dict[str, Any]:
         """GET /extensions"""
         self._access.check(req, "extensions")
-        return {"extensions": [_shown(alias) for alias in _KNOWN]}
+        return {"extensions": [_shown(*known) for known in sorted(_known(req).items())]}
 
     def show(self, req: falcon.Request, resp: falcon.Response, alias: str) -> dict[str, Any]:
         """GET /extensions/{alias}"""
         self._access.check(req, "extensions")
-        if alias not in _KNOWN:
+        known = _known(req)
+        if alias not in known:
             raise errors.NotFound("The resource could not be found.")
-        return {"extension": _shown(alias)}
+        return {"extension": _shown(alias, known[alias])}
 
 
-def _shown(alias: str) -> dict[str, Any]:
+def _known(req: falcon.Request) -> dict[str, str]:
+    return _KNOWN_IN_V2 if req.context.get("legacy") else _KNOWN
+
+
+def _shown(alias: str, name: str) -> dict[str, Any]:
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
     return {
         "alias": alias,
-        "name": _KNOWN[alias],
-        "description": f"{_KNOWN[alias]}, part of the compute API.",
+        "name": name,
+        "description": f"{words} support.",
         "links": [],
-        "namespace": _NAMESPACE + alias,
+        "namespace": _NAMESPACE,
         "updated": "2014-12-03T00:00:00Z",
     }

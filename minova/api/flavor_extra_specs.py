@@ -62,7 +62,7 @@ class FlavorExtraSpecs:
         self._access.check(req, "os-flavor-extra-specs:update")
         wanted = _strings(schemas.SET_SPEC.of(req))
         if list(wanted) != [key]:
-            raise errors.Invalid(f"The body has to be the one key of the URL, {key[:255]}.")
+            raise errors.Invalid("Request body and URI mismatch")
         self._set(req, flavor_id, wanted)
         return dict(wanted)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import falcon
 
-from minova.api import paging
+from minova.api import paging, projects
 from minova.api.access import Access
 from minova.api.microversions import window
 from minova.api.schemas import flavors as schemas
@@ -115,9 +115,8 @@ class Flavors:
             is_public=boolean(wanted.get("os-flavor-access:is_public", True)),
             description=wanted.get("description"),
         )
+        # A private one is nobody's yet, not even its maker's project's.
         flavors.create(self._db, flavor)
-        if not flavor.is_public:
-            flavors.grant(self._db, flavor.id, str(req.context.ctxt.project_id))
         return {"flavor": self._shown(req, flavor)}
 
     @window("2.55")
@@ -152,6 +151,7 @@ class Flavors:
         if isinstance(body, dict) and "addTenantAccess" in body:
             self._access.check(req, "os-flavor-access:add_tenant_access")
             schemas.GRANT.check(req.context.version, body)
+            projects.check_known(req.context.ctxt, body["addTenantAccess"]["tenant"])
             flavor = self._get(req, flavor_id)
             if flavor.is_public and req.context.version >= (2, 7):
                 raise errors.Conflict("Can not add access to a public flavor.")

@@ -58,18 +58,20 @@ class Hypervisors:
         is_full = False
         if version >= (2, 33):
             found, is_full = paging.page(req, found, lambda host: _id(req, host))
-        shown = [self._shown(req, host, full=full) for host in found]
+        shown = self._shown(req, found, full=full)
         if version < (2, 33):
             return {"hypervisors": shown}
         last = _id(req, found[-1]) if found else None
         return paging.with_next(req, "hypervisors", {"hypervisors": shown}, last, is_full)
 
-    def _shown(self, req: falcon.Request, host: Host, *, full: bool) -> dict[str, Any]:
-        shown = views.full(req, *host) if full else views.brief(req, *host)
-        if req.context.version >= (2, 53) and boolean(paging.last(req, "with_servers") or False):
-            there = instances.of_host(self._db, host[0].host)
-            if there or req.context.version >= (2, 75):
-                shown["servers"] = views.servers(there)
+    def _shown(self, req: falcon.Request, found: list[Host], *, full: bool) -> list[dict[str, Any]]:
+        show, version = views.full if full else views.brief, req.context.version
+        shown = [show(req, *host) for host in found]
+        if version >= (2, 53) and boolean(paging.last(req, "with_servers") or False):
+            there = instances.on_hosts(self._db, [node.host for node, _ in found])
+            for entry, (node, _) in zip(shown, found, strict=True):
+                if node.host in there or version >= (2, 75):
+                    entry["servers"] = views.servers(there.get(node.host, []))
         return shown
 
     @window("2.1", "2.87")
@@ -91,7 +93,8 @@ class Hypervisors:
     ) -> dict[str, Any]:
         """GET /os-hypervisors/{hypervisor_id}"""
         self._access.check(req, "os-hypervisors:show")
-        return {"hypervisor": self._shown(req, self._get(req, hypervisor_id), full=True)}
+        (shown,) = self._shown(req, [self._get(req, hypervisor_id)], full=True)
+        return {"hypervisor": shown}
 
     @window("2.1", "2.87")
     def uptime(
@@ -100,9 +103,9 @@ class Hypervisors:
         """GET /os-hypervisors/{hypervisor_id}/uptime"""
         self._access.check(req, "os-hypervisors:uptime")
         node, service = self._get(req, hypervisor_id)
-        uptime = views.uptime(node)
+        uptime = views.uptime(node, service)
         if uptime is None:
-            raise errors.NotSupported(feature=f"The uptime of hypervisor {hypervisor_id}")
+            raise errors.Invalid(f"Compute service of {node.host} is unavailable at this time.")
         return {"hypervisor": {**views.brief(req, node, service), "uptime": uptime}}
 
     @window("2.1", "2.52")
@@ -120,11 +123,14 @@ class Hypervisors:
     ) -> dict[str, Any]:
         """GET /os-hypervisors/{pattern}/servers"""
         self._access.check(req, "os-hypervisors:servers")
+        found = _matching(hosts.nodes_with_services(self._db), hypervisor_id)
+        there = instances.on_hosts(self._db, [node.host for node, _ in found])
         shown = []
-        for host in _matching(hosts.nodes_with_services(self._db), hypervisor_id):
+        for host in found:
             entry = views.brief(req, *host)
-            there = instances.of_host(self._db, host[0].host)
-            shown.append({**entry, "servers": views.servers(there)} if there else entry)
+            if host[0].host in there:
+                entry["servers"] = views.servers(there[host[0].host])
+            shown.append(entry)
         return {"hypervisors": shown}
 
     def _get(self, req: falcon.Request, hypervisor_id: str) -> Host:

@@ -58,9 +58,7 @@ class InstanceActions:
         for action in actions.of_instance(self._db, instance.uuid):
             if action["request_id"] == request_id:
                 return {"instanceAction": self._with_events(req, action)}
-        raise errors.NotFound(
-            f"Action for request_id {request_id[:64]} on instance {instance.uuid} not found"
-        )
+        raise errors.NotFound(f"Action {request_id[:64]} not found")
 
     def _server(self, req: falcon.Request, server_id: str, rule: str) -> Instance:
         """From 2.21 on also a deleted one."""

@@ -1,16 +1,14 @@
 """Quotas of projects, of single users in them, and of the classes behind both."""
 
-import re
 from typing import Any
 
 import falcon
 
-from minova.api import paging
+from minova.api import paging, projects
 from minova.api.access import Access
 from minova.api.microversions import MAX, Version
 from minova.api.schemas import quota_sets as schemas
 from minova.api.validation import boolean
-from minova.clients.session import RestClient
 from minova.common import errors
 from minova.common.wsgi import Route
 from minova.db import launches, quotas, server_groups
@@ -29,7 +27,6 @@ _NETWORK_UNTIL: Version = (2, 35)
 _NETWORK_IN_CLASSES_UNTIL: Version = (2, 49)
 # Classes did not show these before.
 _GROUPS_IN_CLASSES_SINCE: Version = (2, 50)
-_PROJECT = re.compile(r"[a-zA-Z0-9\-_]{1,64}")
 
 
 class QuotaSets:
@@ -110,7 +107,7 @@ class QuotaSets:
 
     def delete(self, req: falcon.Request, resp: falcon.Response, project_id: str) -> None:
         """DELETE /os-quota-sets/{project_id}: back to the defaults"""
-        _check_word(project_id)
+        projects.check_word(project_id)
         self._access.check(req, "os-quota-sets:delete", project_id=project_id)
         quotas.reset(self._db, project_id, _user(req))
 
@@ -131,25 +128,8 @@ class QuotaSets:
 
     def _check(self, req: falcon.Request, rule: str, project_id: str) -> None:
         """errors.Forbidden; errors.Invalid for a project that identity does not know."""
-        _check_word(project_id)
-        ctxt = self._access.check(req, rule, project_id=project_id)
-        if project_id == ctxt.project_id:
-            return
-        try:
-            RestClient("identity", "identity", caller=ctxt).get(f"/projects/{project_id}")
-        except errors.NotFound:
-            raise _no_project(project_id) from None
-        except errors.Forbidden:
-            return  # who may not ask is believed
-
-
-def _check_word(project_id: str) -> None:
-    if not _PROJECT.fullmatch(project_id):
-        raise _no_project(project_id)
-
-
-def _no_project(project_id: str) -> errors.Invalid:
-    return errors.Invalid(f"Project ID {project_id[:64]} is not a valid project.")
+        projects.check_word(project_id)
+        projects.check_known(self._access.check(req, rule, project_id=project_id), project_id)
 
 
 def _user(req: falcon.Request) -> str | None:

@@ -8,11 +8,11 @@ from oslo_config import cfg
 from minova.api import availability_zones, paging
 from minova.api.access import Access
 from minova.api.schemas import services as schemas
-from minova.api.validation import is_uuid
+from minova.api.validation import boolean, is_uuid
 from minova.api.views import times
 from minova.common import errors
 from minova.common.wsgi import Route
-from minova.db import aggregates, hosts, instances
+from minova.db import aggregates, hosts, instances, moves
 from minova.db.hosts import Service
 
 
@@ -56,12 +56,8 @@ class Services:
             values["disabled"] = wanted["status"] == "disabled"
             values["disabled_reason"] = wanted.get("disabled_reason")
         if "forced_down" in wanted:
-            values["forced_down"] = wanted["forced_down"]
-        if service.binary != "nova-compute":
-            raise errors.Invalid(
-                f"Updating a {service.binary} service is not supported. Only nova-compute "
-                "services can be updated."
-            )
+            values["forced_down"] = boolean(wanted["forced_down"])
+        _check_compute(service.binary)
         hosts.update_service(self._db, service.uuid, **values)
         zones = aggregates.zones(self._db)
         return {"service": _shown(req, self._get(service_id), zones)}
@@ -69,37 +65,34 @@ class Services:
     def _update_by_name(self, req: falcon.Request, word: str) -> dict[str, Any]:
         body = schemas.UPDATE_BY_NAME.of(req)
         if word not in _WORDS or (word == "force-down" and req.context.version < (2, 11)):
-            raise errors.NotFound(f"Unknown action {word[:64]}")
+            raise errors.NotFound("Unknown action")
+        shown, values = _changes(word, body)
+        _check_compute(body["binary"])
         found = hosts.services(self._db, host=body["host"], binary=body["binary"])
         if not found:
             raise errors.NotFound(f"Could not find binary {body['binary']} on host {body['host']}.")
-        shown = {"host": body["host"], "binary": body["binary"]}
-        values: dict[str, Any] = {}
-        if word == "force-down":
-            if "forced_down" not in body:
-                raise errors.Invalid("Missing forced_down field")
-            values["forced_down"] = shown["forced_down"] = body["forced_down"]
-        else:
-            values["disabled"] = word != "enable"
-            values["disabled_reason"] = None
-            shown["status"] = "enabled" if word == "enable" else "disabled"
-        if word == "disable-log-reason":
-            if not body.get("disabled_reason"):
-                raise errors.Invalid("Missing disabled reason field")
-            values["disabled_reason"] = shown["disabled_reason"] = body["disabled_reason"]
         hosts.update_service(self._db, found[0].uuid, **values)
-        return {"service": shown}
+        return {"service": {"host": body["host"], "binary": body["binary"], **shown}}
 
     def delete(self, req: falcon.Request, resp: falcon.Response, service_id: str) -> None:
         """DELETE /os-services/{service_id}: forget a service that is gone for good"""
         self._access.check(req, "os-services:delete")
         service = self._get(service_id) if req.context.version >= (2, 53) else self._old(service_id)
-        if service.binary == "nova-compute" and instances.of_host(self._db, service.host):
+        if service.binary == _COMPUTE:
+            self._check_unused(service.host)
+        hosts.delete_service(self._db, service.uuid)
+
+    def _check_unused(self, host: str) -> None:
+        if instances.on_hosts(self._db, [host]):
             raise errors.Conflict(
                 "Unable to delete compute service that is hosting instances. "
                 "Migrate or delete the instances first."
             )
-        hosts.delete_service(self._db, service.uuid)
+        if moves.leaving(self._db, host):
+            raise errors.Conflict(
+                "Unable to delete compute service that has in-progress migrations. "
+                "Complete the migrations or delete the instances first."
+            )
 
     def _get(self, service_id: str) -> Service:
         if not is_uuid(service_id):
@@ -115,7 +108,33 @@ class Services:
         raise errors.NotFound(f"Service {number[:64]} could not be found.")
 
 
+_COMPUTE = "nova-compute"
 _WORDS = ("enable", "disable", "disable-log-reason", "force-down")
+
+
+def _check_compute(binary: str) -> None:
+    if binary != _COMPUTE:
+        raise errors.Invalid(
+            f"Updating a {binary[:64]} service is not supported. Only nova-compute services can be "
+            "updated."
+        )
+
+
+def _changes(word: str, body: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What an action of before 2.53 answers, and what it changes."""
+    if word == "force-down":
+        if "forced_down" not in body:
+            raise errors.Invalid("Missing forced_down field")
+        forced = {"forced_down": boolean(body["forced_down"])}
+        return forced, forced
+    if word == "enable":
+        return {"status": "enabled"}, {"disabled": False, "disabled_reason": None}
+    reason = {}
+    if word == "disable-log-reason":
+        if not body.get("disabled_reason"):
+            raise errors.Invalid("Missing disabled reason field")
+        reason = {"disabled_reason": body["disabled_reason"]}
+    return {"status": "disabled", **reason}, {"disabled": True, "disabled_reason": None, **reason}
 
 
 def _check_reason(wanted: dict[str, Any]) -> None:

@@ -128,7 +128,7 @@ def update_service(db: Database, service_uuid: str, **values: Any) -> None:
 
 @retried
 def delete_service(db: Database, service_uuid: str) -> None:
-    """Forget a service, and the compute node of a nova-compute."""
+    """Forget a service; of a nova-compute also its node, and its place in aggregates."""
     with db.transaction() as connection:
         row = connection.execute(_services.select().where(_services.c.uuid == service_uuid)).first()
         if row is None:
@@ -136,6 +136,8 @@ def delete_service(db: Database, service_uuid: str) -> None:
         connection.execute(_services.delete().where(_services.c.id == row.id))
         if row.binary == "nova-compute":
             connection.execute(_nodes.delete().where(_nodes.c.host == row.host))
+            in_aggregates = tables.aggregate_hosts
+            connection.execute(in_aggregates.delete().where(in_aggregates.c.host == row.host))
 
 
 @retried

@@ -118,6 +118,19 @@ def hosts_of(db: Database, uuids: Collection[str], project_id: str) -> dict[str,
         return {row.uuid: row.host for row in rows}
 
 
+def on_hosts(db: Database, hosts: Collection[str]) -> dict[str, list[tuple[int, str]]]:
+    """host -> (id, uuid) of the instances that live, or are being built, there: one query."""
+    columns = (_instances.c.host, _instances.c.id, _instances.c.uuid)
+    query = sa.select(*columns).where(
+        _instances.c.host.in_(hosts), _instances.c.deleted_at.is_(None)
+    )
+    found: dict[str, list[tuple[int, str]]] = {}
+    with db.reading() as connection:
+        for row in connection.execute(query.order_by(_instances.c.id)):
+            found.setdefault(row.host, []).append((row.id, row.uuid))
+    return found
+
+
 def whole(connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> list[Instance]:
     """Rows as instances with their block devices and newest faults: two queries for all."""
     uuids = [row.uuid for row in rows]

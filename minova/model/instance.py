@@ -247,4 +247,9 @@ class Instance:
     @property
     def domain_name(self) -> str:
         """The name of the libvirt domain, `instance-0000002a`."""
-        return f"instance-{self.id:08x}"
+        return domain_name(self.id)
+
+
+def domain_name(instance_id: int) -> str:
+    """The name of the libvirt domain of the instance with this number."""
+    return f"instance-{instance_id:08x}"

@@ -20,6 +20,7 @@ from minova.api.calls.shape import (
     of,
 )
 from minova.api.schemas import services as schemas
+from minova.api.schemas import types
 from minova.api.validation import Field
 
 _STATE: Json = {"enum": ["up", "down", "unknown"]}
@@ -82,10 +83,10 @@ _FOUND_SERVERS = of("hypervisors", every(Shape(*_BRIEF, may("servers", every(_GU
 _LIST = Query(
     *paged((2, 33)),
     Field("hypervisor_hostname_pattern", TEXT, (2, 53)),
-    Field("with_servers", TEXT, (2, 53)),
+    Field("with_servers", types.BOOLEAN, (2, 53)),
     strict=(2, 53),
 )
-_ONE = Query(Field("with_servers", TEXT, (2, 53)), strict=(2, 53))
+_ONE = Query(Field("with_servers", types.BOOLEAN, (2, 53)), strict=(2, 53))
 _PATH = "/v2.1/os-hypervisors"
 
 _ZONE_SERVICE = Shape(

@@ -7,7 +7,7 @@ import falcon
 from oslo_config import cfg
 
 from minova.db.hosts import ComputeNode, Service
-from minova.model.instance import Instance
+from minova.model.instance import domain_name
 
 
 def brief(req: falcon.Request, node: ComputeNode, service: Service) -> dict[str, Any]:
@@ -35,7 +35,7 @@ def full(req: falcon.Request, node: ComputeNode, service: Service) -> dict[str, 
         },
     }
     if version >= (2, 88):
-        return {**shown, "uptime": uptime(node)}
+        return {**shown, "uptime": uptime(node, service)}
     cpu_info = _cpu_info(node)
     return {
         **shown,
@@ -77,15 +77,16 @@ def counters(node: ComputeNode) -> dict[str, int]:
     }
 
 
-def uptime(node: ComputeNode) -> str | None:
-    """How long the host has been up, if its compute reports it."""
-    value = node.cpu_info.get("uptime")
+def uptime(node: ComputeNode, service: Service) -> str | None:
+    """How long the host has been up, if its compute lives and reports it."""
+    alive = service.is_up(cfg.CONF.compute.service_down_time)
+    value = node.cpu_info.get("uptime") if alive else None
     return None if value is None else str(value)
 
 
-def servers(instances: list[Instance]) -> list[dict[str, str]]:
-    """A hypervisor's servers; here `name` is the domain's."""
-    return [{"uuid": i.uuid, "name": i.domain_name} for i in instances]
+def servers(there: list[tuple[int, str]]) -> list[dict[str, str]]:
+    """A hypervisor's servers, of their ids and uuids; here `name` is the domain's."""
+    return [{"uuid": uuid, "name": domain_name(number)} for number, uuid in there]
 
 
 def _id(req: falcon.Request, node: ComputeNode) -> str | int:

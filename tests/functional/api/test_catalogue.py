@@ -89,9 +89,12 @@ def test_a_private_flavor_is_for_those_who_were_given_it(nova) -> None:
     made = nova.call("POST", "/flavors", body, user="admin").json()["flavor"]
     path = f"/flavors/{made['id']}"
     nova.refused(404, "GET", path)
+    assert nova.get(f"{path}/os-flavor-access", user="admin")["flavor_access"] == []
+    unknown = {"addTenantAccess": {"tenant": "0" * 32}}
+    nova.refused(400, "POST", f"{path}/action", unknown, user="admin")
     grant = {"addTenantAccess": {"tenant": nova.project}}
     given = nova.call("POST", f"{path}/action", grant, user="admin").json()["flavor_access"]
-    assert nova.project in [entry["tenant_id"] for entry in given]
+    assert given == [{"flavor_id": made["id"], "tenant_id": nova.project}]
     assert nova.get(path)["flavor"]["name"] == "private"
     nova.refused(409, "POST", f"{path}/action", grant, user="admin")
     take = {"removeTenantAccess": {"tenant": nova.project}}

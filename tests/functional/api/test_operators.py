@@ -150,3 +150,62 @@ def test_extensions_are_listed_for_clients_that_ask(nova) -> None:
     assert {"os-hosts", "os-consoles"} <= set(aliases)
     assert nova.get("/extensions/os-keypairs")["extension"]["alias"] == "os-keypairs"
     nova.refused(404, "GET", "/extensions/nope")
+
+
+def test_an_old_change_of_a_service_names_it_by_host_and_binary(nova) -> None:
+    old = {"user": "admin", "version": "2.52"}
+    name = {"host": "host-1", "binary": "nova-compute"}
+    off = nova.call(
+        "PUT", "/os-services/disable-log-reason", {**name, "disabled_reason": "x"}, **old
+    )
+    assert off.json()["service"] == {**name, "status": "disabled", "disabled_reason": "x"}
+    (shown,) = nova.get("/os-services?binary=nova-compute", **old)["services"]
+    assert (shown["status"], shown["disabled_reason"]) == ("disabled", "x")
+    (host,) = nova.get("/os-hypervisors/detail", **old)["hypervisors"]
+    assert (host["status"], host["service"]["disabled_reason"]) == ("disabled", "x")
+    on = nova.call("PUT", "/os-services/enable", name, **old)
+    assert on.json()["service"] == {**name, "status": "enabled"}
+    for word, body, status in (
+        ("fly", name, 404),
+        ("disable-log-reason", name, 400),
+        ("disable", {"host": "nowhere", "binary": "nova-compute"}, 404),
+        ("disable", {"host": "host-1", "binary": "nova-scheduler"}, 400),
+        ("disable", {"host": "host-1"}, 400),
+        ("force-down", name, 400),
+    ):
+        nova.refused(status, "PUT", f"/os-services/{word}", body, **old)
+    nova.refused(404, "PUT", "/os-services/force-down", name, user="admin", version="2.10")
+
+
+def test_a_compute_that_is_forced_down_counts_as_down(nova) -> None:
+    name = {"host": "host-1", "binary": "nova-compute"}
+    down = {**name, "forced_down": "true"}
+    shown = nova.call("PUT", "/os-services/force-down", down, user="admin", version="2.11")
+    assert shown.json()["service"] == {**name, "forced_down": True}
+    try:
+        (host,) = nova.get("/os-hypervisors/detail", user="admin")["hypervisors"]
+        assert (host["state"], host["uptime"]) == ("down", None)
+        path = f"/os-hypervisors/{host['id']}/uptime"
+        nova.refused(400, "GET", path, user="admin", version="2.87")
+        server_id = nova.call("POST", "/servers", nova.request()).json()["server"]["id"]
+        assert nova.settled(server_id)["status"] == "ERROR"
+        nova.delete(server_id)
+    finally:
+        up = {**name, "forced_down": False}
+        nova.call("PUT", "/os-services/force-down", up, user="admin", version="2.11")
+    (host,) = nova.get("/os-hypervisors", user="admin")["hypervisors"]
+    assert host["state"] == "up"
+
+
+def test_a_compute_with_servers_is_not_forgotten(nova) -> None:
+    server_id = nova.launch()
+    (compute,) = nova.get("/os-services?binary=nova-compute", user="admin")["services"]
+    message = nova.refused(409, "DELETE", f"/os-services/{compute['id']}", user="admin")
+    assert "hosting instances" in message
+    nova.delete(server_id)
+
+
+def test_the_extensions_are_those_of_the_compute_api(nova) -> None:
+    listed = {entry["alias"]: entry for entry in nova.get("/extensions")["extensions"]}
+    for alias in ("os-server-groups", "os-hosts", "OS-EXT-IMG-SIZE", "os-quota-class-sets"):
+        assert nova.get(f"/extensions/{alias}")["extension"] == listed[alias]
