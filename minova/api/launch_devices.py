@@ -12,6 +12,7 @@ from typing import Any
 
 from minova.api import block_devices
 from minova.api.block_devices import WRONG
+from minova.api.microversions import Version
 from minova.clients.image import ImageClient
 from minova.clients.volume import VolumeClient
 from minova.common import errors
@@ -21,6 +22,7 @@ from minova.model import device_names
 from minova.model.instance import BlockDevice, Flavor, ImageMeta, Instance
 
 GIB = 1024**3
+_MULTIATTACH_SINCE = (2, 60)
 _TWICE = "Cannot attach one or more volumes to multiple instances"
 
 
@@ -182,13 +184,23 @@ def _check_memory(flavor: Flavor, described: dict[str, Any]) -> None:
         raise errors.Invalid("Flavor's memory is too small for requested image.")
 
 
-def get_volume(volumes: VolumeClient, volume_id: str) -> dict[str, Any]:
-    """A volume that is free to be attached; errors.Invalid."""
+def get_volume(
+    volumes: VolumeClient, volume_id: str, version: Version | None = None
+) -> dict[str, Any]:
+    """A volume that is free to be attached; errors.Invalid.
+
+    One of several servers at a time is nothing before 2.60, and a conflict
+    from then on: no driver of ours can do it.
+    """
     try:
         volume = volumes.get(volume_id)
     except errors.NotFound:
         raise errors.Invalid(WRONG + f"failed to get volume {volume_id}.") from None
-    if volume.get("multiattach") and volume.get("status") == "in-use":
+    if volume.get("multiattach") and version is not None and version < _MULTIATTACH_SINCE:
+        raise errors.Invalid(
+            "Multiattach volumes are only supported starting with compute API version 2.60."
+        )
+    if volume.get("multiattach"):
         raise errors.Conflict(
             f"Volume {volume_id} has 'multiattach' set, which is not supported for this instance."
         )

@@ -230,7 +230,12 @@ def save_device(db: Database, device: BlockDevice) -> None:
 def remove_device(db: Database, device_id: str) -> None:
     """Forget a block device. Idempotent."""
     with db.transaction() as connection:
-        connection.execute(_devices.delete().where(_devices.c.id == device_id))
+        remove_device_on(connection, device_id)
+
+
+def remove_device_on(connection: sa.Connection, device_id: str) -> None:
+    """`remove_device` in a transaction one has."""
+    connection.execute(_devices.delete().where(_devices.c.id == device_id))
 
 
 def has_volume(db: Database, volume_id: str) -> bool:

@@ -80,6 +80,33 @@ def begin(
         )
 
 
+@retried
+def at_once(
+    db: Database,
+    ctxt: RequestContext,
+    uuid: str,
+    action: str,
+    change: Callable[[sa.Connection, Instance], None],
+) -> None:
+    """An action that is done with its transaction, because no host has the instance.
+
+    Raises errors.Conflict as `begin` does, or when a host has it by now.
+    """
+    with db.transaction() as connection:
+        instance = instances.get_on(connection, uuid)
+        check(ctxt, instance, action)
+        swapped = connection.execute(
+            _instances.update().where(_unchanged(instance)).values(updated_at=utcnow())
+        )
+        if instance.host is not None or not swapped.rowcount:
+            raise errors.Conflict(
+                f"Cannot '{action}' instance {uuid}: another action began at the same time. "
+                "Try again."
+            )
+        change(connection, instance)
+        actions.finish(connection, actions.start(connection, ctxt, uuid, action), None)
+
+
 def check(
     ctxt: RequestContext, instance: Instance, action: str, *, word: str | None = None
 ) -> None:

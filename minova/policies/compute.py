@@ -105,6 +105,11 @@ _RULES: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
         "Change what becomes of an attached volume",
         (f"PUT {_SERVER}/os-volume_attachments/{{volume_id}}",),
     ),
+    "os-volumes-attachments:swap": (
+        _ADMIN,
+        "Put another volume in the place of an attached one",
+        (f"PUT {_SERVER}/os-volume_attachments/{{volume_id}}",),
+    ),
     "os-volumes-attachments:delete": (
         _MEMBER,
         "Detach a volume",

@@ -32,6 +32,6 @@ CALLS = {
         errors=(409,),
     ),
     f"GET {_PATH}/{{volume_id}}": Call(Answer(200, of("volumeAttachment", _SHOWN))),
-    f"PUT {_PATH}/{{volume_id}}": Call(Answer(202), body=schemas.UPDATE, errors=(409, 501)),
+    f"PUT {_PATH}/{{volume_id}}": Call(Answer(202), body=schemas.UPDATE, errors=(403, 409)),
     f"DELETE {_PATH}/{{volume_id}}": Call(Answer(202), errors=(409,)),
 }

@@ -18,14 +18,15 @@ ATTACH = Body(
     Field("tag", DEVICE_TAG, since=(2, 49)),
     Field("delete_on_termination", types.BOOLEAN, since=(2, 79)),
 )
+# Until 2.84 it only says which volume takes the place of the attached one.
 UPDATE = Body(
     "volumeAttachment",
     Field("volumeId", types.UUID, required=True),
-    Field("device", _DEVICE),
-    Field("tag", DEVICE_TAG),
-    Field("delete_on_termination", types.BOOLEAN),
-    Field("serverId", types.UUID),
-    Field("id", types.UUID, until=(2, 88)),
+    Field("device", _DEVICE, since=(2, 85)),
+    Field("tag", DEVICE_TAG, since=(2, 85)),
+    Field("delete_on_termination", types.BOOLEAN, since=(2, 85)),
+    Field("serverId", types.UUID, since=(2, 85)),
+    Field("id", types.UUID, since=(2, 85), until=(2, 88)),
     Field("attachment_id", types.nullable(types.UUID), since=(2, 89)),
     Field("bdm_uuid", types.UUID, since=(2, 89)),
 )

@@ -290,3 +290,27 @@ def test_both_forms_at_once_are_refused(nova: Nova) -> None:
 def test_a_volume_type_is_no_field_before_2_67(nova: Nova) -> None:
     body = nova.request(block_device_mapping_v2=[from_image(nova, volume_type="default")])
     assert "volume_type" in nova.refused(400, "POST", "/servers", body, version="2.66")
+
+
+def test_a_server_boots_from_a_snapshot(nova: Nova, tidy: None) -> None:
+    storage = nova.connections["demo"].block_storage
+    source = storage.create_volume(size=1, image=nova.image, imageRef=nova.image)
+    storage.wait_for_status(source, "available", interval=0.05, wait=30)
+    snapshot = storage.create_snapshot(volume_id=source.id, name="golden")
+    storage.wait_for_status(snapshot, "available", interval=0.05, wait=30)
+    modern = {
+        "uuid": snapshot.id,
+        "source_type": "snapshot",
+        "destination_type": "volume",
+        "boot_index": 0,
+        "delete_on_termination": True,
+    }
+    old = {"device_name": "vda", "snapshot_id": snapshot.id, "delete_on_termination": True}
+    for asked in ({"block_device_mapping_v2": [modern]}, {"block_device_mapping": [old]}):
+        server = nova.launch(imageRef="", **asked)
+        volume = storage.get_volume(attachments(nova, server)["/dev/vda"]["volumeId"])
+        assert (volume.snapshot_id, volume.size) == (snapshot.id, 1)
+        nova.delete(server)
+    storage.delete_snapshot(snapshot)
+    nova.until(lambda: not list(storage.snapshots(details=False)), "the snapshot is gone")
+    storage.delete_volume(source)
