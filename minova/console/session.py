@@ -127,11 +127,12 @@ class Session:
         if self._websocket.state is State.OPEN:
             self._websocket.send_close(_NORMAL, reason)
         self._collect()
+        ends = time.monotonic() + _CLOSE_SECONDS
         try:
             self._client.settimeout(_CLOSE_SECONDS)
             self._client.sendall(self._to_client)
             self._client.shutdown(socket.SHUT_WR)
-            while self._client.recv(_PIECE):
+            while self._client.recv(_PIECE) and time.monotonic() < ends:
                 pass
         except OSError:
             return

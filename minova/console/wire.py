@@ -89,7 +89,7 @@ def ask(token: str) -> tuple[Console, int]:
             with _address(gate()) as address:
                 connection.connect(address)
             connection.sendall(question)
-            answer, fds, _, _ = socket.recv_fds(connection, _ANSWER, 1)
+            answer, fds, _, _ = socket.recv_fds(connection, _ANSWER, 1, socket.MSG_CMSG_CLOEXEC)
     except OSError:
         raise errors.Unavailable(service="nova-compute of this host") from None
     return _understood(answer, list(fds))

@@ -30,7 +30,7 @@ class ConsoleToken:
 
 def hash_of(token: str) -> str:
     """Under which a token is kept."""
-    return hashlib.sha256(token.encode()).hexdigest()
+    return hashlib.sha256(token.encode(errors="replace")).hexdigest()
 
 
 @retried

@@ -168,7 +168,8 @@ def test_tokens_can_be_looked_up_by_other_proxies(nova: Nova, server: str) -> No
     assert nova.get(path, user="admin", version="2.99") == {"console": {**shown, "tls_port": None}}
     nova.refused(400, "GET", path, user="admin", version="2.30")
     nova.refused(403, "GET", path, version="2.31")
-    nova.refused(404, "GET", "/os-console-auth-tokens/none", user="admin", version="2.31")
+    for none in ("none", "%ed%a0%80", "%ff%fe", "%F0%9F%98%80" * 50, "..%2f.."):
+        nova.refused(404, "GET", f"/os-console-auth-tokens/{none}", user="admin", version="2.31")
 
 
 def test_a_console_is_closed_when_its_server_stops(nova: Nova) -> None:

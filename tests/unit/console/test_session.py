@@ -104,3 +104,13 @@ def test_a_client_that_is_gone_without_a_word_is_noticed(
     assert rig.ended() == "the client does not answer"
     assert time.monotonic() - began < SECONDS
     assert b"\x89\x00" in rig.client.recv(4096)  # it was asked
+
+
+def test_a_client_that_never_stops_talking_is_left_alone(rig: Rig) -> None:
+    rig.client.settimeout(1)
+    rig.run()
+    rig.guest.close()
+    with pytest.raises(TimeoutError):  # nobody listens any more
+        while True:
+            rig.client.sendall(b"\x8a\x80mask" * 1000)
+    assert rig.ended() == "the guest has closed it"
