@@ -172,3 +172,36 @@ def test_a_creation_whose_image_vanished_ends_in_error(cloud, image_service, tok
     assert not cloud.file(volume_id).exists()
     assert cloud("DELETE", f"/v3/volumes/{volume_id}").status_code == 202
     cloud.wait_gone(volume_id)
+
+
+def _reimage(cloud, volume_id, image_id, **asked):
+    return cloud.act(volume_id, "os-reimage", {"image_id": image_id, **asked})
+
+
+def test_a_volume_is_made_anew_from_an_image(cloud, image_service):
+    first, second = image_service.upload(b"first".ljust(MIB)), image_service.upload(b"second")
+    volume_id = cloud.create(imageRef=first)
+    old = cloud.act(volume_id, "os-reimage", {"image_id": second}, version="3.67")
+    assert old.status_code == 404
+    assert _reimage(cloud, volume_id, second).status_code == 202
+    volume = cloud.wait(volume_id, "available")
+    assert volume["volume_image_metadata"]["image_id"] == second
+    with cloud.file(volume_id).open("rb") as opened:
+        assert opened.read(MIB) == b"second".ljust(MIB, b"\0"), "the old bytes are still there"
+    assert len(list(cloud.volumes_path.iterdir())) == 1
+
+
+def test_what_a_server_uses_is_made_anew_only_when_it_is_reserved(cloud, image_service, tokens):
+    image_id = image_service.upload(b"new")
+    large = image_service.upload(b"large", min_disk=3)
+    volume_id = cloud.create(imageRef=image_id)
+    assert _reimage(cloud, volume_id, large).status_code == 400
+    assert _reimage(cloud, volume_id, str(uuid.uuid4())).status_code == 400
+    attachment = cloud.attach(volume_id, str(uuid.uuid4()))
+    assert _reimage(cloud, volume_id, image_id, reimage_reserved=True).status_code == 400
+    cloud.ok("DELETE", f"/v3/attachments/{attachment['id']}", token=tokens["service"])
+    body = {"attachment": {"volume_uuid": volume_id, "instance_uuid": str(uuid.uuid4())}}
+    cloud.ok("POST", "/v3/attachments", body, token=tokens["service"])
+    assert _reimage(cloud, volume_id, image_id).status_code == 400
+    assert _reimage(cloud, volume_id, image_id, reimage_reserved=True).status_code == 202
+    cloud.wait(volume_id, "reserved")
