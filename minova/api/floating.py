@@ -7,9 +7,9 @@ from minova.api.validation import is_uuid
 from minova.clients.session import RestClient
 from minova.common import errors
 from minova.common.context import RequestContext
-from minova.db import instances
+from minova.db import instances, vifs
 from minova.db.engine import Database
-from minova.model.instance import Instance
+from minova.model.instance import VIF, Instance
 
 
 @dataclass(frozen=True)
@@ -155,19 +155,14 @@ class Client:
 def refresh(db: Database, client: Client, server_id: str) -> None:
     """Remember which floating addresses lead to the server now, for GET /servers."""
     try:
-        instance = instances.get(db, server_id)
+        led = client.of_server(instances.get(db, server_id))
+        vifs.change(db, server_id, lambda known: [_with(vif, led) for vif in known])
     except errors.NotFound:
         return
-    led = client.of_server(instance)
-    vifs = [
-        replace(
-            vif,
-            fixed_ips=[
-                replace(fixed, floating_ips=sorted(led.get(fixed.address, [])))
-                for fixed in vif.fixed_ips
-            ],
-        )
-        for vif in instance.vifs
+
+
+def _with(vif: VIF, led: dict[str, list[str]]) -> VIF:
+    fixed_ips = [
+        replace(fixed, floating_ips=sorted(led.get(fixed.address, []))) for fixed in vif.fixed_ips
     ]
-    if vifs != instance.vifs:
-        instances.save_vifs(db, instance.uuid, vifs)
+    return replace(vif, fixed_ips=fixed_ips)
