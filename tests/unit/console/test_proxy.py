@@ -293,6 +293,8 @@ def test_a_request_that_never_comes_holds_no_place(
     rig = make(max_connections=1)
     with socket.create_connection(("127.0.0.1", rig.proxy.port), timeout=SECONDS) as slow:
         assert slow.recv(1) == b""
+    assert rig.proxy._places.acquire(timeout=SECONDS)
+    rig.proxy._places.release()
     assert rig.get("/vnc_lite.html").status == 200
 
 
