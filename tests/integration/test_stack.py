@@ -109,6 +109,22 @@ def test_the_guest_reads_its_metadata(lab: Lab) -> None:
 
 
 def test_an_attached_volume_shows_in_the_guest_by_its_serial(lab: Lab) -> None:
+def test_the_guests_consoles_are_there(lab: Lab) -> None:
+    page = lab.shell("openstack console url show --novnc demo -f value -c url")
+    load = f'from urllib.request import urlopen; print(urlopen("{page}").read().decode())'
+    assert "<title>noVNC</title>" in lab.shell(f"{BIN}/python -c '{load}'")
+    url = lab.shell("openstack console url show --serial demo -f value -c url")
+    talk = f"""
+from websockets.sync.client import connect
+with connect("{url}", proxy=None) as console:
+    said = ""
+    while "login: " not in said:
+        console.send(b"\\r")
+        said += bytes(console.recv(30)).decode(errors="replace")
+"""
+    lab.shell(f"{BIN}/python -c '{talk}'")
+
+
     volume = lab.shell("openstack volume create --size 1 data -f value -c id")
     wait_until(lambda: status(lab, "data") == "available")
     lab.shell("openstack server add volume demo data")
