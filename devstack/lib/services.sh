@@ -226,7 +226,10 @@ CONF
         program libvirtd "/usr/sbin/libvirtd" root
         if [[ $PROFILE == full ]]; then
             program mariadb "/usr/sbin/mariadbd --user=mysql" root
-            program rabbitmq "/usr/sbin/rabbitmq-server" root
+            # Not Debian's wrapper: its su gives a stop two seconds and leaves the broker behind.
+            program rabbitmq /usr/lib/rabbitmq/bin/rabbitmq-server rabbitmq
+            printf '%s\n' 'directory = /var/lib/rabbitmq' 'environment = HOME="/var/lib/rabbitmq"' \
+                'stopasgroup = true' 'killasgroup = true'
         fi
         local listed
         listed=$(IFS=, && echo "${names[*]}")

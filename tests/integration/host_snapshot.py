@@ -15,8 +15,12 @@ FOLDERS = ("/etc", "/run", "/usr/local", "/opt", "/root", "/home", "/srv", "/var
 CHECKOUT = str(Path(__file__).resolve().parents[2])
 # Caches and notes that other programs of the host keep about themselves.
 IGNORED = (
+    "/etc/group-",
+    "/etc/gshadow-",
     "/etc/ld.so.cache",
     "/etc/mtab",
+    "/etc/passwd-",
+    "/etc/shadow-",
     CHECKOUT,
     "/root/.cache",
     "/run/libvirt",
