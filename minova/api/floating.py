@@ -12,6 +12,10 @@ from minova.db.engine import Database
 from minova.model.instance import VIF, Instance
 
 
+# A port and one of its addresses; two networks may have the same ones.
+Fixed = tuple[str | None, str | None]
+
+
 @dataclass(frozen=True)
 class FloatingIP:
     """An address of an external network (`pool`), and where it leads."""
@@ -117,12 +121,12 @@ class Client:
         """Give the address back; errors.NotFound when another did."""
         self._rest.remove(f"/floatingips/{found.id}")
 
-    def of_server(self, instance: Instance) -> dict[str, list[str]]:
+    def of_server(self, instance: Instance) -> dict[Fixed, list[str]]:
         """The floating addresses of each of the server's fixed ones."""
         ports = [vif.port_id for vif in instance.vifs]
-        led: dict[str, list[str]] = {}
+        led: dict[Fixed, list[str]] = {}
         for found in self.find(port_id=ports) if ports else ():
-            led.setdefault(str(found.fixed_address), []).append(found.address)
+            led.setdefault((found.port_id, found.fixed_address), []).append(found.address)
         return led
 
     def _whole(self, found: list[dict[str, Any]]) -> list[FloatingIP]:
@@ -161,8 +165,9 @@ def refresh(db: Database, client: Client, server_id: str) -> None:
         return
 
 
-def _with(vif: VIF, led: dict[str, list[str]]) -> VIF:
+def _with(vif: VIF, led: dict[Fixed, list[str]]) -> VIF:
     fixed_ips = [
-        replace(fixed, floating_ips=sorted(led.get(fixed.address, []))) for fixed in vif.fixed_ips
+        replace(fixed, floating_ips=sorted(led.get((vif.port_id, fixed.address), [])))
+        for fixed in vif.fixed_ips
     ]
     return replace(vif, fixed_ips=fixed_ips)
