@@ -39,6 +39,7 @@ def routes(db: Database, store: Store, transfers: Transfers) -> list[Route]:
         Route("GET", "/v2/images", images.index),
         Route("POST", "/v2/images", images.create, 201),
         Route("GET", _IMAGE, images.show),
+        Route("GET", f"{_IMAGE}/tasks", images.tasks),
         Route("PATCH", _IMAGE, images.update),
         Route("DELETE", _IMAGE, images.delete, 204),
         Route("PUT", f"{_IMAGE}/file", bytes_.upload, 204),

@@ -317,3 +317,10 @@ def test_schemas_say_what_an_image_is(demo: Any) -> None:
     assert demo.get("/v2/schemas/other").status_code == 404
     assert demo.get("/v2/info/import").json()["import-methods"]["value"] == ["glance-direct"]
     assert demo.get("/v2/info/stores").json()["stores"][0]["id"] == "file"
+
+
+def test_no_task_is_left_of_an_image_and_none_shown_to_others(demo: Any, other: Any) -> None:
+    image_id = demo.create()["id"]
+    answer = demo.get(f"/v2/images/{image_id}/tasks")
+    assert (answer.status_code, answer.json()) == (200, {"tasks": []})
+    assert other.get(f"/v2/images/{image_id}/tasks").status_code == 404

@@ -61,6 +61,11 @@ class Images:
         ctxt = req.context.ctxt
         return self._view(self._access.find(ctxt, image_id), self._access.sees_locations(ctxt))
 
+    def tasks(self, req: falcon.Request, resp: falcon.Response, image_id: str) -> dict[str, Any]:
+        """What is being done to the image's data: nothing, for an import is done when it answers."""
+        self._access.find(req.context.ctxt, image_id)
+        return {"tasks": []}
+
     def update(self, req: falcon.Request, resp: falcon.Response, image_id: str) -> dict[str, Any]:
         ctxt = req.context.ctxt
         changes = patch.parse(wsgi.body_of(req), req.content_type)
