@@ -147,7 +147,12 @@ def _instance_of(row: sa.Row[Any], devices: list[BlockDevice], fault: Fault | No
     for name in _NOT_IN_RECORD:
         del values[name]
     values["metadata"] = values.pop("metadata_", None) or values.get("metadata") or {}
-    return Instance(**values, block_devices=devices, fault=fault)
+    values["block_devices"], values["fault"] = devices, fault
+    # Every field is there. To set fifty of a frozen dataclass one by one takes as long as to
+    # read and decode the row.
+    instance = object.__new__(Instance)
+    instance.__dict__.update(values)
+    return instance
 
 
 _DEVICES = (

@@ -10,6 +10,9 @@ from sqlalchemy.dialects import mysql
 
 from minova.common import wire
 
+# What json.loads does at the end, without its search for blanks around: we wrote the text.
+_decode = json.JSONDecoder().raw_decode
+
 
 class UTCDateTime(sa.types.TypeDecorator[dt.datetime]):
     """Aware UTC datetimes with microseconds; stored naive."""
@@ -46,7 +49,7 @@ class Json(sa.types.TypeDecorator[Any]):
     def process_result_value(self, value: Any, dialect: sa.Dialect) -> Any:
         if value is None:
             return None
-        plain = json.loads(value)
+        plain, _ = _decode(value)
         # Most values have no record in them, and are what `load` would make of them.
         return wire.load(plain) if wire.TAG in value else plain
 
@@ -62,4 +65,4 @@ class SharedJson(Json):
 
 @functools.lru_cache(maxsize=512)
 def _decoded(text: str) -> Any:
-    return wire.load(json.loads(text))
+    return wire.load(_decode(text)[0])

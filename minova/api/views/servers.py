@@ -1,5 +1,6 @@
 """Servers as clients see them, from 2.1 to the newest microversion."""
 
+import functools
 import hashlib
 from typing import Any
 
@@ -196,6 +197,7 @@ def short_addresses(instance: Instance) -> dict[str, list[Shown]]:
     }
 
 
+@functools.lru_cache(maxsize=4096)
 def host_id(project_id: str, host: str | None) -> str:
     """The same for a project's servers on one host, and tells nothing else of the host."""
     return hashlib.sha224((project_id + host).encode()).hexdigest() if host else ""
