@@ -41,12 +41,19 @@ def normalized(rule: Row) -> Row:
     if rule["remote_ip_prefix"] and rule["remote_group_id"]:
         raise errors.SecurityGroupRemoteGroupAndRemoteIpPrefix()
     _check_ports(number, protocol, rule["port_range_min"], rule["port_range_max"])
+    _check_prefix(rule["remote_ip_prefix"], ethertype)
     return {
         **rule,
         "ethertype": ethertype,
         "protocol": protocol,
-        "remote_ip_prefix": _prefix(rule["remote_ip_prefix"], ethertype),
+        # As it was said: clients compare it. `normalized_cidr` is what it means.
+        "remote_ip_prefix": rule["remote_ip_prefix"] or None,
     }
+
+
+def normalized_cidr(prefix: str | None) -> str | None:
+    """The prefix of a stored rule without the bits of a host; None is any."""
+    return str(ipaddress.ip_network(prefix, strict=False)) if prefix else None
 
 
 def number_of(protocol: str | None) -> int | None:
@@ -117,13 +124,12 @@ def _check_icmp(kind: int | None, code: int | None) -> None:
         raise errors.SecurityGroupMissingIcmpType(value=code)
 
 
-def _prefix(given: str | None, ethertype: str) -> str | None:
+def _check_prefix(given: str | None, ethertype: str) -> None:
     if not given:
-        return None
+        return
     try:
         network = ipaddress.ip_network(given, strict=False)
     except ValueError:
         raise errors.InvalidInput(reason=f"'{given[:64]}' is not a valid IP prefix") from None
     if f"IPv{network.version}" != ethertype:
         raise errors.SecurityGroupRuleParameterConflict(ethertype=ethertype, cidr=given)
-    return str(network)

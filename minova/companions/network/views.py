@@ -3,7 +3,7 @@
 import datetime as dt
 from typing import Any
 
-from minova.companions.network import wiring
+from minova.companions.network import rules, wiring
 from minova.companions.network.queries.agents import alive
 
 Row = dict[str, Any]
@@ -173,7 +173,7 @@ def security_group_rule(row: Row) -> Row:
         "port_range_min": row["port_range_min"],
         "port_range_max": row["port_range_max"],
         "remote_ip_prefix": row["remote_ip_prefix"],
-        "normalized_cidr": row["remote_ip_prefix"],
+        "normalized_cidr": rules.normalized_cidr(row["remote_ip_prefix"]),
         "remote_group_id": row["remote_group_id"],
         "remote_address_group_id": None,
         "description": row["description"],

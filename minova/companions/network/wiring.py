@@ -175,6 +175,6 @@ def _rule_wiring(row: Row) -> Rule:
         protocol=rules.wire_protocol(row["protocol"], row["ethertype"]),
         port_range_min=row["port_range_min"],
         port_range_max=row["port_range_max"],
-        remote_ip_prefix=row["remote_ip_prefix"],
+        remote_ip_prefix=rules.normalized_cidr(row["remote_ip_prefix"]),
         remote_group_id=row["remote_group_id"],
     )

@@ -134,6 +134,12 @@ def test_rules_are_made_once_and_refer_to_what_exists(server: Server) -> None:
         body = rule(group, **attrs)
         answer = server.error("POST", "/security-group-rules", body)
         assert answer == (404, "SecurityGroupNotFound")
+    wide = server.post("/security-group-rules", rule(group, remote_ip_prefix="10.1.2.3/8"))
+    shown = wide["security_group_rule"]
+    assert (shown["remote_ip_prefix"], shown["normalized_cidr"]) == ("10.1.2.3/8", "10.0.0.0/8")
+    same = rule(group, remote_ip_prefix="10.0.0.0/8")
+    assert server.error("POST", "/security-group-rules", same) == (409, "SecurityGroupRuleExists")
+    server.delete(f"/security-group-rules/{shown['id']}")
     both = rule(group, remote_group_id=group["id"], remote_ip_prefix="10.0.0.0/8")
     assert server.error("POST", "/security-group-rules", both) == (
         400,

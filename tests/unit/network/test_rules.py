@@ -30,6 +30,7 @@ def test_names_and_numbers_mean_the_same(given: object, ethertype: str, wire: st
     assert rules.wire_protocol(rule["protocol"], ethertype) == wire
 
 
-def test_a_prefix_is_stored_in_normal_form() -> None:
+def test_a_prefix_is_stored_as_said_and_has_a_normal_form() -> None:
     rule = rules.normalized({**ANY, "ethertype": "ipv4", "remote_ip_prefix": "10.1.2.3/8"})
-    assert rule["remote_ip_prefix"] == "10.0.0.0/8" and rule["ethertype"] == "IPv4"
+    assert rule["remote_ip_prefix"] == "10.1.2.3/8" and rule["ethertype"] == "IPv4"
+    assert rules.normalized_cidr(rule["remote_ip_prefix"]) == "10.0.0.0/8"

@@ -21,16 +21,15 @@ from minova.db.engine import Database, retried
 
 Row = dict[str, Any]
 DEFAULT = "default"
-# What makes two rules the same, together with the protocol's number.
+# What makes two rules the same, together with the protocol's number and the meaning of the prefix.
 _IDENTITY = (
     "direction",
     "ethertype",
     "port_range_min",
     "port_range_max",
-    "remote_ip_prefix",
     "remote_group_id",
 )
-_ANY: Row = {**dict.fromkeys(_IDENTITY), "protocol": None, "description": ""}
+_ANY: Row = {**dict.fromkeys(_IDENTITY), "remote_ip_prefix": None, "protocol": None, "description": ""}
 
 
 def ensure_default(db: Database, project_id: str) -> str:
@@ -258,4 +257,5 @@ def _rule_row(values: Row) -> Row:
 
 def _identity(rule: Row) -> tuple[Any, ...]:
     number = rules.number_of(rule["protocol"])
-    return (rule["security_group_id"], number, *(rule[name] for name in _IDENTITY))
+    prefix = rules.normalized_cidr(rule["remote_ip_prefix"])
+    return (rule["security_group_id"], number, prefix, *(rule[name] for name in _IDENTITY))
