@@ -21,6 +21,9 @@ def rewrite(req: falcon.Request) -> None:
     req.context.prefix = f"/{version}" if version in ("v2", "v2.1") else "/v2.1"
     if not slash or version not in ("v2", "v2.1"):
         return
+    if req.method == "DELETE" and req.env["PATH_INFO"].endswith("/"):
+        # A resource with an empty id, not the whole collection.
+        raise errors.NotFound("The resource could not be found.")
     first, _, tail = rest.partition("/")
     own = req.context.ctxt.project_id
     if tail and (first == own or _PROJECT_ID.fullmatch(first)):

@@ -139,6 +139,11 @@ def test_a_reader_looks_and_does_not_touch(nova, fleet) -> None:
     nova.refused(403, "POST", f"/servers/{fleet[0]}/metadata", {"metadata": {}}, user="reader")
 
 
+def test_a_resource_without_an_id_is_not_found(nova) -> None:
+    for path in ("/servers/", "/os-security-groups/"):
+        nova.refused(404, "DELETE", path, version="2.1")
+
+
 def test_a_page_of_no_servers_is_empty(nova, fleet) -> None:
     for path in ("/servers", "/servers/detail"):
         assert nova.get(f"{path}?limit=0") == {"servers": []}

@@ -29,7 +29,12 @@ _IDENTITY = (
     "port_range_max",
     "remote_group_id",
 )
-_ANY: Row = {**dict.fromkeys(_IDENTITY), "remote_ip_prefix": None, "protocol": None, "description": ""}
+_ANY: Row = {
+    **dict.fromkeys(_IDENTITY),
+    "remote_ip_prefix": None,
+    "protocol": None,
+    "description": "",
+}
 
 
 def ensure_default(db: Database, project_id: str) -> str:
