@@ -33,7 +33,6 @@ def _number(column: sa.Column[bool]) -> sa.ColumnElement[int]:
 # that has not come yet is taken for the time of creation.
 SORT_KEYS: dict[str, Any] = {
     "display_name": _table.c.name,
-    "name": _table.c.name,
     "uuid": _table.c.uuid,
     "created_at": _table.c.created_at,
     "updated_at": sa.func.coalesce(_table.c.updated_at, _table.c.created_at),
@@ -85,15 +84,29 @@ EQUAL: dict[str, Any] = {
 }
 
 
+# What a regular expression is compared with, as `name` is.
+MATCHED: dict[str, Any] = {
+    name: EQUAL[name]
+    for name in (
+        *("hostname", "key_name", "description", "reservation_id", "root_device_name"),
+        *("access_ip_v4", "access_ip_v6", "node"),
+    )
+}
+
+
 @dataclass
 class Filters:
     """What to list. Every condition given has to hold; lists hold alternatives."""
 
     equal: dict[str, list[Any]] = field(default_factory=dict)
     name: str | None = None
+    # column of MATCHED -> regular expression
+    matching: dict[str, str] = field(default_factory=dict)
     statuses: list[states.StatusFilter] | None = None
     zone: str | None = None
     deleted: bool = False
+    # Whether what can still be restored is shown; None: with the deleted, or asked for by state.
+    soft_deleted: bool | None = None
     living_too: bool = False
     changed_since: dt.datetime | None = None
     changed_before: dt.datetime | None = None
@@ -138,10 +151,11 @@ def _own_regex(filters: Filters) -> Iterator[None]:
     try:
         yield
     except sa.exc.DBAPIError as error:
-        if filters.name is None or not re.search(_REGEX_SIGNS, str(error.orig), re.IGNORECASE):
+        patterns = filters.name is not None or filters.matching
+        if not patterns or not re.search(_REGEX_SIGNS, str(error.orig), re.IGNORECASE):
             raise
         raise errors.Invalid(
-            "The value of filter name is no regular expression of this cloud's database."
+            "The value of a filter is no regular expression of this cloud's database."
         ) from error
 
 
@@ -151,19 +165,27 @@ def _query(
     query = query.where(*_conditions(filters))
     # Two servers may be equal in what is asked for; the id makes every order total.
     order = [(SORT_KEYS[key], down) for key, down in page.sort]
-    order.append((_table.c.id, page.sort[-1][1] if page.sort else True))
+    order.append((_table.c.id, page.sort[0][1] if page.sort else True))
     if page.marker is not None:
-        query = query.where(_after(connection, page.marker, order))
+        projects = filters.equal.get("project_id")
+        query = query.where(_after(connection, page.marker, order, projects))
     return query.order_by(*(column.desc() if down else column.asc() for column, down in order))
 
 
 def _after(
-    connection: sa.Connection, marker: str, order: list[tuple[Any, bool]]
+    connection: sa.Connection,
+    marker: str,
+    order: list[tuple[Any, bool]],
+    projects: list[Any] | None,
 ) -> sa.ColumnElement[bool]:
-    """What comes after the row with uuid `marker`, in this order; errors.Invalid without it."""
-    at = connection.execute(
-        sa.select(*(column for column, _ in order)).where(_table.c.uuid == marker)
-    ).first()
+    """What comes after the row with uuid `marker`, in this order.
+
+    errors.Invalid without it, also when it is not of one of `projects`.
+    """
+    there = sa.select(*(column for column, _ in order)).where(_table.c.uuid == marker)
+    if projects is not None:
+        there = there.where(_table.c.project_id.in_(projects))
+    at = connection.execute(there).first()
     if at is None:
         raise errors.Invalid(f"marker [{marker}] not found")
     alternatives = []
@@ -183,7 +205,9 @@ def _conditions(filters: Filters) -> list[sa.ColumnElement[bool]]:
         else:
             found.append(column == values[0] if len(values) == 1 else column.in_(values))
     if filters.name is not None:
-        found.append(_matches(filters.name))
+        found.append(_matches(_table.c.name, filters.name))
+    for name, pattern in filters.matching.items():
+        found.append(_matches(MATCHED[name], pattern))
     if filters.statuses is not None:
         found.append(sa.or_(sa.false(), *(_in_status(status) for status in filters.statuses)))
     if filters.zone is not None:
@@ -202,10 +226,11 @@ def _conditions(filters: Filters) -> list[sa.ColumnElement[bool]]:
         gone = _table.c.deleted_at
         kept = _table.c.vm_state == states.SOFT_DELETED
         if filters.deleted:
-            found.append(sa.or_(gone.is_not(None), kept))
+            shown = gone.is_not(None)
+            found.append(shown if filters.soft_deleted is False else sa.or_(shown, kept))
         else:
             found.append(gone.is_(None))
-            if not _asks_for_kept(filters):
+            if not (filters.soft_deleted or _asks_for_kept(filters)):
                 found.append(~kept)
     return found
 
@@ -216,11 +241,13 @@ def _asks_for_kept(filters: Filters) -> bool:
     return states.SOFT_DELETED in (*states_asked, *filters.equal.get("vm_state", []))
 
 
-def _matches(pattern: str) -> sa.ColumnElement[bool]:
+def _matches(column: Any, pattern: str) -> sa.ColumnElement[bool]:
     if pattern.replace("-", "").replace("_", "").isalnum():
         # Nothing special in it: that it occurs is all the regular expression says.
-        return _table.c.name.contains(pattern, autoescape=True)
-    return _table.c.name.regexp_match(pattern)
+        occurs: sa.ColumnElement[bool] = column.contains(pattern, autoescape=True)
+        return occurs
+    matches: sa.ColumnElement[bool] = column.regexp_match(pattern)
+    return matches
 
 
 def _in_status(status: states.StatusFilter) -> sa.ColumnElement[bool]:

@@ -41,6 +41,16 @@ _RULES: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
     "servers:index:get_all_tenants": (
         _ADMIN_OR_SERVICE,
         "List the servers of every project",
+        ("GET /servers",),
+    ),
+    "servers:detail:get_all_tenants": (
+        _ADMIN_OR_SERVICE,
+        "List the servers of every project with details",
+        ("GET /servers/detail",),
+    ),
+    "servers:allow_all_filters": (
+        _ADMIN_OR_SERVICE,
+        "Filter the list of servers by what is not for everyone",
         ("GET /servers", "GET /servers/detail"),
     ),
     "servers:show": (_READER, "Show a server", (f"GET {_SERVER}",)),

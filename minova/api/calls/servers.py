@@ -116,7 +116,12 @@ _CREATED = Shape(
 _TYPED: dict[str, Json] = {"changes-since": TIME, "changes-before": TIME}
 _LIST = Query(
     *(
-        Field(name, _TYPED.get(name, TEXT), (2, 66) if name == "changes-before" else MIN, MAX)
+        Field(
+            name,
+            _TYPED.get(name, TEXT),
+            (2, 66) if name == "changes-before" else MIN,
+            (2, 74) if name in server_filters.OLD else MAX,
+        )
         for name in sorted(server_filters.known())
     ),
     strict=(2, 75),

@@ -5,6 +5,8 @@ import uuid
 import pytest
 
 NOBODY = str(uuid.uuid4())
+FLEET = ["fleet-0", "fleet-1", "fleet-2"]
+MIXED = ["fleet-0", "fleet-2", "fleet-1"]
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +37,16 @@ def names(nova, query: str, **options) -> list[str]:
         ("tags-any=x,z", ["fleet-1"]),
         ("name=fleet&not-tags=x", ["fleet-2", "fleet-0"]),
         ("name=fleet&not-tags-any=x,q", ["fleet-2", "fleet-0"]),
-        ('metadata={"n":"2"}', ["fleet-2"]),
+        ("name=fleet&hostname=^fleet-[01]$", ["fleet-1", "fleet-0"]),
+        ("name=fleet&sort_key=vcpus&sort_key=display_name&sort_dir=asc", FLEET),
+        ("name=fleet&sort_key=power_state&sort_key=display_name&sort_dir=asc", MIXED),
+        ("name=fleet&created_at=2001-01-01T00:00:00Z", []),
+        ("name=fleet&status=ACTIVE&status=nope", ["fleet-2", "fleet-0"]),
+        # What is not for everyone is ignored.
+        ("name=fleet&uuid=x&description=x&display_name=x&soft_deleted=1&deleted=1", FLEET[::-1]),
+        (f"name=fleet&project_id={NOBODY}", FLEET[::-1]),
+        ("name=fleet&locked=true", []),
+        ("name=fleet&locked=false&sort_key=locked", FLEET[::-1]),
         ("name=fleet&limit=2", ["fleet-2", "fleet-1"]),
         ("name=fleet&changes-since=2099-01-01T00:00:00Z", []),
         ("name=fleet&changes-before=2001-01-01T00:00:00Z", []),
@@ -80,13 +91,63 @@ def test_pages_follow_each_other_through_the_whole_list(nova, fleet) -> None:
         "name=(a|a)*(b|b)*(c|c)*(d|d)*(e|e)*",
         "changes-since=yesterday",
         "all_tenants=maybe",
-        "metadata=x",
+        "metadata={}",
+        "services=x",
+        "vcpus=1",
         "bogus=1",
+        "sort_key=name",
+        "sort_dir=asc&sort_dir=asc",
+        "created_at=yesterday",
+        "key_name=(",
         "name=%00",
     ],
 )
 def test_a_list_refuses_what_it_does_not_understand(nova, query) -> None:
     nova.refused(400, "GET", f"/servers?{query}")
+
+
+def test_each_version_has_its_own_filters(nova, fleet) -> None:
+    every = {"name": "fleet", "sort_key": "display_name", "sort_dir": "asc"}
+
+    def listed(version: str, user: str = "demo", **more: str) -> list[str]:
+        query = "&".join(f"{k}={v}" for k, v in {**every, **more}.items())
+        return names(nova, query, version=version, user=user)
+
+    everywhere = {"user": "admin", "all_tenants": "1"}
+    assert listed("2.74", metadata='{"n":"2"}') == FLEET
+    assert listed("2.74", **everywhere, metadata='{"n":"2"}') == ["fleet-2"]
+    assert listed("2.74", bogus="1") == FLEET
+    assert listed("2.25", tags="x") == FLEET
+    assert listed("2.26", tags="x") == ["fleet-1"]
+    assert listed("2.72", locked="true") == FLEET
+    assert listed("2.73", locked="true") == []
+    assert listed("2.82", vm_state="stopped") == FLEET
+    assert listed("2.83", vm_state="stopped") == ["fleet-1"]
+    assert listed("2.82", **everywhere, vm_state="stopped") == ["fleet-1"]
+    assert listed("2.89", hostname="fleet-2") == FLEET
+    assert listed("2.4", ip6="nowhere") == FLEET
+    assert listed("2.5", ip6="nowhere") == []
+    assert listed("2.65", **{"changes-before": "2001-01-01T00:00:00Z"}) == FLEET
+    assert listed("2.66", **{"changes-before": "2001-01-01T00:00:00Z"}) == []
+
+
+def test_who_asks_what_has_changed_hears_of_what_is_gone(nova) -> None:
+    server_id = nova.launch(name="went-away")
+    nova.delete(server_id)
+    assert names(nova, "name=went-away") == []
+    for when in ("changes-since=2001-01-01T00:00:00Z", "changes-before=2099-01-01T00:00:00Z"):
+        found = nova.get(f"/servers/detail?name=went-away&{when}")["servers"]
+        assert [s["status"] for s in found] == ["DELETED"]
+
+
+def test_a_page_does_not_begin_at_another_projects_server(nova, fleet) -> None:
+    nova.refused(400, "GET", f"/servers?marker={fleet[0]}", user="stranger")
+    assert nova.call("GET", f"/servers?marker={fleet[0]}").status_code == 200
+
+
+def test_only_an_admin_sorts_by_host(nova) -> None:
+    assert "sort servers by host" in nova.refused(403, "GET", "/servers?sort_key=host")
+    assert nova.call("GET", "/servers?sort_key=host", user="admin").status_code == 200
 
 
 def test_before_2_38_an_unknown_status_lists_nothing(nova) -> None:
