@@ -13,12 +13,13 @@ from minova.model.work import Work
 
 def _delete(host: Host, ctxt: RequestContext, instance: Instance, work: Work) -> Outcome:
     host.driver.destroy(instance)
+    if any(device.is_volume for device in instance.block_devices):
+        # First whatever holds them: also what an action that died has reserved.
+        for attachment_id in host.volumes.attachments(instance.uuid):
+            host.volumes.detach(attachment_id)
     for device in instance.block_devices:
         if device.is_volume:
             let_go(host, ctxt, device)
-    if any(device.is_volume for device in instance.block_devices):
-        for attachment_id in host.volumes.attachments(instance.uuid):
-            host.volumes.detach(attachment_id)
     host.builder.free_network(instance)
     _discard_images(host, work)
     if instance.shelved_image_id:

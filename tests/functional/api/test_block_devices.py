@@ -314,3 +314,18 @@ def test_a_server_boots_from_a_snapshot(nova: Nova, tidy: None) -> None:
     storage.delete_snapshot(snapshot)
     nova.until(lambda: not list(storage.snapshots(details=False)), "the snapshot is gone")
     storage.delete_volume(source)
+
+
+def test_a_server_goes_although_its_volume_has_to_stay(nova: Nova) -> None:
+    storage = nova.connections["demo"].block_storage
+    device = from_image(nova, delete_on_termination=True)
+    server = nova.launch(imageRef="", block_device_mapping_v2=[device])
+    volume = attachments(nova, server)["/dev/vda"]["volumeId"]
+    snapshot = storage.create_snapshot(volume_id=volume, force=True)
+    storage.wait_for_status(snapshot, "available", interval=0.05, wait=30)
+    nova.delete(server)
+    assert volumes_of(nova)[volume] == "available"
+    storage.delete_snapshot(snapshot)
+    nova.until(lambda: not list(storage.snapshots(details=False)), "the snapshot is gone")
+    storage.delete_volume(volume)
+    nova.until(lambda: volume not in volumes_of(nova), "the volume is gone")
