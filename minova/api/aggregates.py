@@ -1,5 +1,6 @@
 """Host aggregates: hosts with something in common, and the zones that some of them are."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -139,7 +140,7 @@ class Aggregates:
 
 
 def _number(aggregate_id: str) -> int:
-    if not aggregate_id.isdecimal() or len(aggregate_id) > 9:
+    if not re.fullmatch("-?[0-9]{1,9}", aggregate_id):
         raise errors.Invalid(f"Invalid aggregate id {aggregate_id[:64]}: it has to be a number.")
     return int(aggregate_id)
 

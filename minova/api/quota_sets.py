@@ -21,7 +21,7 @@ _RESOURCES: dict[str, Version] = {
         ("injected_files", "injected_file_content_bytes", "injected_file_path_bytes"), (2, 56)
     ),
 }
-# The network service's; before 2.36 (in classes: before 2.50) they stood here, and limited nothing.
+# The network service's; before 2.36 (in classes: before 2.50) they stood here, and limit nothing.
 _OF_THE_NETWORK = ("floating_ips", "fixed_ips", "security_groups", "security_group_rules")
 _NETWORK_UNTIL: Version = (2, 35)
 _NETWORK_IN_CLASSES_UNTIL: Version = (2, 49)
@@ -84,7 +84,7 @@ class QuotaSets:
         self._check(req, "os-quota-sets:update", project_id)
         wanted, user = schemas.UPDATE.of(req)["quota_set"], _user(req)
         force = boolean(wanted.pop("force", False))
-        limits = {name: int(v) for name, v in wanted.items() if name not in _OF_THE_NETWORK}
+        limits = {name: int(v) for name, v in wanted.items()}
         if not force:
             self._check_bounds(project_id, user, limits)
         quotas.set_limits(self._db, project_id, limits, user)
@@ -121,7 +121,7 @@ class QuotaSets:
         """PUT /os-quota-class-sets/{name}: of `default`, what holds for whoever has no own"""
         self._access.check(req, "os-quota-class-sets:update")
         wanted = schemas.UPDATE_CLASS.of(req)["quota_class_set"]
-        limits = {key: int(v) for key, v in wanted.items() if key not in _OF_THE_NETWORK}
+        limits = {key: int(v) for key, v in wanted.items()}
         quotas.set_class_limits(self._db, _class(name), limits)
         limits = quotas.class_limits(self._db, name)
         return {"quota_class_set": _shown_class(req, limits)}
@@ -149,7 +149,7 @@ def _shown(req: falcon.Request, limits: dict[str, int]) -> dict[str, int]:
     version: Version = req.context.version
     shown = {name: limits[name] for name, until in _RESOURCES.items() if version <= until}
     if version <= _NETWORK_UNTIL:
-        shown |= dict.fromkeys(_OF_THE_NETWORK, -1)
+        shown |= {name: limits.get(name, -1) for name in _OF_THE_NETWORK}
     return shown
 
 
@@ -159,5 +159,5 @@ def _shown_class(req: falcon.Request, limits: dict[str, int]) -> dict[str, int]:
     if version < _GROUPS_IN_CLASSES_SINCE:
         del shown["server_groups"], shown["server_group_members"]
     if version <= _NETWORK_IN_CLASSES_UNTIL:
-        shown |= dict.fromkeys(_OF_THE_NETWORK, -1)
+        shown |= {name: limits.get(name, -1) for name in _OF_THE_NETWORK}
     return shown

@@ -24,6 +24,9 @@ def rewrite(req: falcon.Request) -> None:
     if req.method == "DELETE" and req.env["PATH_INFO"].endswith("/"):
         # A resource with an empty id, not the whole collection.
         raise errors.NotFound("The resource could not be found.")
+    if rest and req.env["PATH_INFO"].endswith("/"):
+        # A path without the id that its client forgot is none, not its collection's.
+        raise errors.NotFound("The resource could not be found.")
     first, _, tail = rest.partition("/")
     own = req.context.ctxt.project_id
     if tail and (first == own or _PROJECT_ID.fullmatch(first)):

@@ -7,6 +7,7 @@ from minova.common import policy
 _MEMBER = policy.PROJECT_MEMBER
 _READER = policy.PROJECT_READER
 _ADMIN = policy.ADMIN
+_ADMIN_OR_SERVICE = policy.ADMIN_OR_SERVICE
 
 _AGGREGATES = "/os-aggregates"
 _AGGREGATE = f"{_AGGREGATES}/{{aggregate_id}}"
@@ -54,12 +55,12 @@ RULES: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
     "os-hosts:shutdown": (_ADMIN, "Switch a host off", (f"GET {_HOSTS}/{{host}}/shutdown",)),
     "os-hosts:reboot": (_ADMIN, "Reboot a host", (f"GET {_HOSTS}/{{host}}/reboot",)),
     "os-assisted-volume-snapshots:create": (
-        _ADMIN,
+        _ADMIN_OR_SERVICE,
         "Snapshot a volume with the hypervisor's help",
         (f"POST {_ASSISTED}",),
     ),
     "os-assisted-volume-snapshots:delete": (
-        _ADMIN,
+        _ADMIN_OR_SERVICE,
         "Delete a snapshot made with the hypervisor's help",
         (f"DELETE {_ASSISTED}/{{snapshot_id}}",),
     ),

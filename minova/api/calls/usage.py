@@ -110,7 +110,7 @@ CALLS = {
     f"GET {_HOST}/shutdown": _POWER,
     f"GET {_HOST}/reboot": _POWER,
     f"POST {_ASSISTED}": Call(
-        Answer(200, of("snapshot", Shape(has("id", maybe(STRING)), has("volumeId", UUID)))),
+        Answer(200, of("snapshot", Shape(has("id", maybe(STRING)), has("volumeId", STRING)))),
         body=assisted_snapshots.CREATE,
     ),
     f"DELETE {_ASSISTED}/{{snapshot_id}}": Call(

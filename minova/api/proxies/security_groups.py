@@ -154,8 +154,8 @@ def _rule(wanted: dict[str, Any], source: Group | None) -> dict[str, Any]:
             low, high = _PORTS.get(protocol.upper(), (None, None))
             high = -1 if protocol.upper() == "ICMP" else high
     else:
-        network = _cidr(wanted.get("cidr"))
-        rule |= {"remote_ip_prefix": str(network), "ethertype": f"IPv{network.version}"}
+        cidr = str(wanted.get("cidr") or "0.0.0.0/0")
+        rule |= {"remote_ip_prefix": cidr, "ethertype": f"IPv{_ip_version(cidr)}"}
     if protocol is None or low is None or high is None:
         if source is None:
             raise errors.Invalid("Not enough parameters to build a valid rule.")
@@ -169,11 +169,11 @@ def _rule(wanted: dict[str, Any], source: Group | None) -> dict[str, Any]:
     return rule
 
 
-def _cidr(given: Any) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+def _ip_version(cidr: str) -> int:
     try:
-        return ipaddress.ip_network(str(given or "0.0.0.0/0"), strict=False)
+        return ipaddress.ip_network(cidr, strict=False).version
     except ValueError:
-        raise errors.Invalid(f"Invalid cidr {str(given)[:64]}.") from None
+        raise errors.Invalid(f"Invalid cidr {cidr[:64]}.") from None
 
 
 def _ports(protocol: str, low: Any, high: Any) -> tuple[int, int]:

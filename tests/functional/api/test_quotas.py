@@ -108,6 +108,9 @@ def test_classes_are_shown_in_the_form_of_each_time(nova) -> None:
     assert shown["2.57"] == shown["2.50"] - injected
     body = {"quota_class_set": {"floating_ips": 1}}
     nova.refused(400, "PUT", path, body, user="admin", version="2.50")
+    kept = nova.call("PUT", path, body, user="admin", version="2.49").json()
+    assert kept["quota_class_set"]["floating_ips"] == 1
+    body = {"quota_class_set": {"floating_ips": -1}}
     assert nova.call("PUT", path, body, user="admin", version="2.49").status_code == 200
 
 

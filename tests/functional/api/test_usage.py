@@ -108,19 +108,36 @@ def test_hosts_are_shown_until_2_42(nova) -> None:
     nova.refused(404, "GET", "/os-hosts", user="admin", version="2.43")
 
 
-def test_no_volume_here_is_snapshot_by_its_hypervisor(nova) -> None:
+def test_a_snapshot_with_the_hypervisors_help_is_answered_as_nova_does(nova) -> None:
     path = "/os-assisted-volume-snapshots"
+    volume = nova.call("POST", "/os-volumes", {"volume": {"size": 1}}, version="2.35").json()
+    volume_id = volume["volume"]["id"]
+
+    def status():
+        return nova.get(f"/os-volumes/{volume_id}", version="2.35")["volume"]["status"]
+
+    nova.until(lambda: status() == "available", "the volume is available")
     info = {"snapshot_id": NOBODY, "type": "qcow2", "new_file": "x"}
-    body = {"snapshot": {"volume_id": NOBODY, "create_info": info}}
-    assert nova.refused(400, "POST", path, body, user="admin") == (
-        f"No volume Block Device Mapping with id {NOBODY}."
-    )
-    body["snapshot"]["create_info"] = {**info, "type": "raw"}
-    nova.refused(400, "POST", path, body, user="admin")
-    nova.refused(403, "POST", path, body)
-    where = f'{path}/{NOBODY}?delete_info={{"volume_id": "{NOBODY}"}}'
-    nova.refused(400, "DELETE", where, user="admin")
+    body = {"snapshot": {"volume_id": volume_id, "create_info": info}}
+    where = f'{path}/{NOBODY}?delete_info={{"volume_id": "{volume_id}"}}'
+    for method, url, sent in (("POST", path, body), ("DELETE", where, None)):
+        assert nova.refused(400, method, url, sent, user="service") == (
+            f"No volume Block Device Mapping with id {volume_id}."
+        )
+        nova.refused(403, method, url, sent)
     nova.refused(400, "DELETE", f"{path}/{NOBODY}", user="admin")
+    wrong = {"snapshot": {**body["snapshot"], "create_info": {**info, "type": "raw"}}}
+    nova.refused(400, "POST", path, wrong, user="admin")
+    server_id = nova.launch()
+    attach = {"volumeAttachment": {"volumeId": volume_id}}
+    nova.call("POST", f"/servers/{server_id}/os-volume_attachments", attach)
+    nova.until(lambda: status() == "in-use", "the volume is attached")
+    made = nova.call("POST", path, body, user="service")
+    assert made.json() == {"snapshot": {"id": None, "volumeId": volume_id}}
+    assert nova.call("DELETE", where, user="service").status_code == 204
+    nova.delete(server_id)
+    nova.until(lambda: status() == "available", "the volume is free again")
+    nova.call("DELETE", f"/os-volumes/{volume_id}", version="2.35")
 
 
 def test_events_are_taken_from_the_version_that_knows_them(nova) -> None:

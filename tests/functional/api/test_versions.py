@@ -102,3 +102,9 @@ def test_a_body_that_is_no_json_is_refused_in_novas_words(nova, content, kind, s
     assert answer.status_code == status
     (error,) = answer.json().values()
     assert error["code"] == status
+
+
+def test_a_path_that_ends_in_a_slash_is_no_collection(nova) -> None:
+    for method, path in (("GET", "/servers/"), ("DELETE", "/os-keypairs/"), ("GET", "/flavors/")):
+        assert nova.refused(404, method, path) == "The resource could not be found."
+    assert nova.call("GET", "/").status_code == 200
