@@ -1,4 +1,4 @@
-"""A cloud that keeps deleted servers for an hour, so that every state can be reached."""
+"""A cloud in which every state can be reached: deleted servers are kept, shelved ones stay."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ from tests.nova import Nova, furnish
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     options: dict[str, dict[str, object]] = {
         "quota": {"instances": 60, "cores": 60},
-        "compute": {"reclaim_instance_interval": 3600},
+        "compute": {"reclaim_instance_interval": 3600, "shelved_offload_time": -1},
     }
     running = Cloud(tmp_path_factory.mktemp("states"), options=options)
     try:
