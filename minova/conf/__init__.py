@@ -19,6 +19,7 @@ from minova.conf import (
     image,
     libvirt,
     network,
+    notifications,
     quota,
     scheduler,
     volume,
@@ -38,6 +39,7 @@ _SECTIONS = (
     identity,
     image,
     network,
+    notifications,
     volume,
     xray,
 )

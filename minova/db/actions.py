@@ -5,7 +5,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from minova.common.context import RequestContext
-from minova.db import tables
+from minova.db import notices, tables
 from minova.db.engine import Database, retried
 from minova.model.instance import utcnow
 
@@ -27,6 +27,7 @@ def start(connection: sa.Connection, ctxt: RequestContext, uuid: str, action: st
     }
     key = connection.execute(_actions.insert(), values).inserted_primary_key
     assert key is not None
+    notices.began(connection, ctxt, uuid, action)
     return int(key[0])
 
 
@@ -44,6 +45,7 @@ def finish(connection: sa.Connection, action_id: int | None, message: str | None
         .where(_actions.c.id == action_id)
         .values(finish_time=now, updated_at=now, message=message[:255] if message else None)
     )
+    notices.ended(connection, action_id, message)
 
 
 @retried

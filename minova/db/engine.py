@@ -15,6 +15,7 @@ import logging
 import re
 import sqlite3
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -65,6 +66,14 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[sa.Connection]:
         """A connection in one write transaction: committed at the end, rolled back on error."""
+        with self._transaction() as connection:
+            yield connection
+        if _after_commit:
+            for callback in _after_commit.pop(connection, ()):
+                callback()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sa.Connection]:
         if not self.is_sqlite:
             with _domain_errors(), tracing.span("db transaction", transport="DB"):
                 with self.engine.begin() as connection:
@@ -83,6 +92,17 @@ class Database:
 
     def dispose(self) -> None:
         self.engine.dispose()
+
+
+# What a rolled back transaction would have called goes with its connection.
+_after_commit: weakref.WeakKeyDictionary[sa.Connection, list[Callable[[], None]]] = (
+    weakref.WeakKeyDictionary()
+)
+
+
+def after_commit(connection: sa.Connection, callback: Callable[[], None]) -> None:
+    """Call `callback` once the transaction of `connection` is committed, and only then."""
+    _after_commit.setdefault(connection, []).append(callback)
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from minova.common import errors
 from minova.common.context import RequestContext
-from minova.db import actions, allocations, console_tokens, instances, moves, tables, work
+from minova.db import actions, allocations, console_tokens, instances, moves, notices, tables, work
 from minova.db.engine import Database, retried
 from minova.model import states
 from minova.model.instance import Instance, utcnow
@@ -51,11 +51,12 @@ def begin(
         check(ctxt, instance, action, word=word)
         # Also for an action that leaves the state alone: it must not begin beside a delete.
         task = row.tasks[0] if row.tasks else instance.task_state
-        swapped = connection.execute(
-            _instances.update()
-            .where(_unchanged(instance))
-            .values(task_state=task, updated_at=utcnow())
-        )
+        with notices.changing(connection, uuid, ctxt):
+            swapped = connection.execute(
+                _instances.update()
+                .where(_unchanged(instance))
+                .values(task_state=task, updated_at=utcnow())
+            )
         if not swapped.rowcount:
             raise errors.Conflict(
                 f"Cannot '{word or action}' instance {uuid}: another action began at the "
@@ -165,11 +166,12 @@ def advance(
             raise errors.Conflict(f"The work on instance {uuid} has been taken over by another.")
         column = _instances.c.task_state
         allowed = sa.or_(*(column.is_(None) if e is None else column == e for e in expected))
-        swapped = connection.execute(
-            _instances.update()
-            .where(_instances.c.uuid == uuid, _instances.c.deleted_at.is_(None), allowed)
-            .values(task_state=task, updated_at=utcnow(), **values)
-        )
+        with notices.changing(connection, uuid):
+            swapped = connection.execute(
+                _instances.update()
+                .where(_instances.c.uuid == uuid, _instances.c.deleted_at.is_(None), allowed)
+                .values(task_state=task, updated_at=utcnow(), **values)
+            )
         if not swapped.rowcount:
             raise errors.Conflict(f"Instance {uuid} is no longer in the state this action left it.")
         moves.followed(connection, uuid, task)
@@ -219,7 +221,9 @@ def finish(
             query = query.where(
                 sa.or_(*(column.is_(None) if e is None else column == e for e in expected))
             )
-        if not connection.execute(query.values(**changes)).rowcount:
+        with notices.changing(connection, entry.instance_uuid):
+            changed = connection.execute(query.values(**changes)).rowcount
+        if not changed:
             raise errors.Conflict(
                 f"Instance {entry.instance_uuid} is no longer in the state this action left it."
             )
@@ -273,7 +277,8 @@ def fail(
         if entry.action not in ("delete", "forceDelete"):
             column = _instances.c.task_state
             query = query.where(sa.or_(column.is_(None), column != states.DELETING))
-        written = connection.execute(query.values(**changes)).rowcount
+        with notices.changing(connection, entry.instance_uuid):
+            written = connection.execute(query.values(**changes)).rowcount
         if written:
             moves.ended(connection, entry, succeeded=False)
         if written and after == states.ERROR:
@@ -318,11 +323,14 @@ def _add_fault(connection: sa.Connection, uuid: str, code: int, message: str, de
 def reset(db: Database, ctxt: RequestContext, uuid: str, vm_state: str) -> None:
     """An admin's os-resetState: `active` or `error`, idle; nothing in flight survives."""
     with db.transaction() as connection:
-        connection.execute(
-            _instances.update()
-            .where(_instances.c.uuid == uuid)
-            .values(vm_state=vm_state, task_state=None, soft_deleted_at=None, updated_at=utcnow())
-        )
+        with notices.changing(connection, uuid, ctxt):
+            connection.execute(
+                _instances.update()
+                .where(_instances.c.uuid == uuid)
+                .values(
+                    vm_state=vm_state, task_state=None, soft_deleted_at=None, updated_at=utcnow()
+                )
+            )
         for action_id in work.end_all(connection, uuid):
             actions.finish(connection, action_id, "An administrator reset the server's state.")
         actions.finish(connection, actions.start(connection, ctxt, uuid, "resetState"), None)

@@ -1,0 +1,224 @@
+"""Notifications: who listens hears what was done to servers, on every transport."""
+
+import os
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import oslo_messaging
+import pytest
+from oslo_config import cfg
+
+from minova.common import errors, notices
+from minova.common.context import RequestContext
+from minova.db import actions, launches, states
+from minova.db.engine import Database, migrate
+from minova.model import states as s
+from minova.model.instance import Flavor, Instance, utcnow
+from tests.configuration import configure
+
+RABBIT = os.environ.get("MINOVA_TEST_RABBIT_URL")
+TRANSPORTS = [
+    pytest.param("local:///heard", id="local"),
+    pytest.param(
+        RABBIT, id="rabbit", marks=[] if RABBIT else [pytest.mark.skip(reason="no RabbitMQ")]
+    ),
+]
+SECONDS = 10
+LEASE = 60.0
+
+
+class Ear:
+    """An endpoint of a listener: keeps what it hears."""
+
+    def __init__(self) -> None:
+        self._heard: list[tuple[str, str, dict[str, Any]]] = []
+        self._more = threading.Condition()
+
+    def _keep(self, event: str, priority: str, payload: dict[str, Any]) -> None:
+        with self._more:
+            self._heard.append((event, priority, payload))
+            self._more.notify_all()
+
+    def info(self, ctxt: Any, publisher: str, event: str, payload: Any, metadata: Any) -> None:
+        assert publisher.startswith(("nova-api:", "nova-compute:"))
+        self._keep(event, "INFO", payload)
+
+    def error(self, ctxt: Any, publisher: str, event: str, payload: Any, metadata: Any) -> None:
+        self._keep(event, "ERROR", payload)
+
+    def wait_for(self, uuid: str, count: int) -> list[tuple[str, str, dict[str, Any]]]:
+        """The first `count` notifications about a server, in the order they came."""
+        deadline = time.monotonic() + SECONDS
+        with self._more:
+            while True:
+                mine = [n for n in self._heard if n[2]["nova_object.data"]["uuid"] == uuid]
+                if len(mine) >= count or time.monotonic() > deadline:
+                    assert len(mine) >= count, [event for event, _, _ in mine]
+                    return mine
+                self._more.wait(deadline - time.monotonic())
+
+
+Told = Callable[..., None]
+
+
+@pytest.fixture
+def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Told]:
+    """Has this process send its notifications to a transport and topic, or nowhere."""
+
+    def tell(url: str, driver: str = "messagingv2", topic: str = "unheard") -> None:
+        file = tmp_path / "minova.conf"
+        file.write_text(
+            f"[DEFAULT]\ntransport_url = {url}\n"
+            f"[oslo_messaging_notifications]\ndriver = {driver}\n"
+            f"[notifications]\nversioned_notifications_topics = {topic}\n"
+            "notify_on_state_change = vm_and_task_state\n"
+        )
+        cfg.CONF([], project="minova", default_config_files=[str(file)])
+        monkeypatch.setattr(notices, "_sender", notices._Sender())
+
+    configure()
+    yield tell
+    configure()
+
+
+@pytest.fixture(params=TRANSPORTS)
+def ear(request: pytest.FixtureRequest, told: Told) -> Iterator[Ear]:
+    """A listener of the notifications that this process sends."""
+    topic = f"heard-{uuid.uuid4().hex}"
+    told(request.param, topic=topic)
+    transport = oslo_messaging.get_notification_transport(cfg.CONF)
+    heard = Ear()
+    listener = oslo_messaging.get_notification_listener(
+        transport, [oslo_messaging.Target(topic=topic)], [heard], executor="threading"
+    )
+    listener.start()
+    yield heard
+    listener.stop()
+    listener.wait()
+    transport.cleanup()
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Iterator[Database]:
+    url = f"sqlite:///{tmp_path}/nova.sqlite"
+    migrate(url, "minova.db.migrations")
+    database = Database(url)
+    yield database
+    database.dispose()
+
+
+@pytest.fixture
+def ctxt() -> RequestContext:
+    return RequestContext(user_id="u", project_id="p" * 32, roles=["member"], overwrite=False)
+
+
+def launched(db: Database, ctxt: RequestContext) -> tuple[Instance, Any]:
+    wanted = Instance(
+        uuid=str(uuid.uuid4()),
+        name="told-of",
+        project_id="p" * 32,
+        user_id="u",
+        vm_state=s.BUILDING,
+        task_state=s.SCHEDULING,
+        power_state=s.NOSTATE,
+        flavor=Flavor("1", "m1", 1, 64, 1, extra_specs={"hw_rng:allowed": "true"}),
+        created_at=utcnow(),
+        hostname="told-of",
+        reservation_id="r-1",
+        tags=["blue"],
+    )
+    return launches.create(db, ctxt, [wanted], lease_seconds=LEASE)[0]
+
+
+def test_a_launch_and_its_delete_are_heard_of(ear: Ear, db: Database, ctxt: Any) -> None:
+    instance, work = launched(db, ctxt)
+    states.finish(db, work, None, launched_at=utcnow(), power_state=s.RUNNING)
+    gone = states.begin(db, ctxt, instance.uuid, "delete", lease_seconds=LEASE)
+    states.finish(db, gone, None)
+    heard = ear.wait_for(instance.uuid, 7)
+    assert [event for event, _, _ in heard] == [
+        "instance.create.start",
+        "instance.update",
+        "instance.create.end",
+        "instance.update",
+        "instance.delete.start",
+        "instance.update",
+        "instance.delete.end",
+    ]
+    assert {priority for _, priority, _ in heard} == {"INFO"}
+    start, ended = heard[0][2], heard[2][2]
+    assert start["nova_object.name"] == "InstanceCreatePayload"
+    assert start["nova_object.namespace"] == "nova"
+    told = start["nova_object.data"]
+    assert start["nova_object.changes"] == sorted(told)
+    assert (told["display_name"], told["state"], told["tags"]) == ("told-of", "building", ["blue"])
+    assert told["request_id"] == ctxt.request_id
+    assert told["flavor"]["nova_object.data"]["extra_specs"] == {"hw_rng:allowed": "true"}
+    assert ended["nova_object.data"]["state"] == "active"
+    assert ended["nova_object.data"]["power_state"] == "running"
+    change = heard[3][2]["nova_object.data"]["state_update"]["nova_object.data"]
+    assert (change["old_task_state"], change["new_task_state"]) == (None, "deleting")
+
+
+def test_a_failed_action_is_an_error_that_says_why(ear: Ear, db: Database, ctxt: Any) -> None:
+    instance, work = launched(db, ctxt)
+    states.fail(db, work, None, code=500, message="No valid host was found.")
+    event, priority, payload = ear.wait_for(instance.uuid, 3)[-1]
+    assert (event, priority) == ("instance.create.error", "ERROR")
+    fault = payload["nova_object.data"]["fault"]
+    assert fault["nova_object.data"]["exception_message"] == "No valid host was found."
+
+
+def test_what_was_refused_is_not_told(ear: Ear, db: Database, ctxt: Any) -> None:
+    instance, work = launched(db, ctxt)
+    with pytest.raises(errors.Conflict):
+        states.begin(db, ctxt, instance.uuid, "pause", lease_seconds=LEASE)
+    with pytest.raises(RuntimeError), db.transaction() as connection:
+        actions.start(connection, ctxt, instance.uuid, "pause")
+        raise RuntimeError("rolled back")
+    states.finish(db, work, None)
+    heard = [event for event, _, _ in ear.wait_for(instance.uuid, 3)]
+    assert heard == ["instance.create.start", "instance.update", "instance.create.end"]
+
+
+def test_actions_are_called_as_nova_calls_them(ear: Ear, db: Database, ctxt: Any) -> None:
+    instance, work = launched(db, ctxt)
+    states.finish(db, work, None, launched_at=utcnow(), host="h", node="h")
+    stop = states.begin(db, ctxt, instance.uuid, "stop", lease_seconds=LEASE)
+    states.finish(db, stop, None)
+    reboot = states.begin(db, ctxt, instance.uuid, "reboot_hard", lease_seconds=LEASE)
+    states.finish(db, reboot, None)
+    heard = [event for event, _, _ in ear.wait_for(instance.uuid, 11)]
+    phases = [event for event in heard if event != "instance.update"][2:]
+    assert phases == [
+        "instance.power_off.start",
+        "instance.power_off.end",
+        "instance.reboot.start",
+        "instance.reboot.end",
+    ]
+
+
+def test_a_launch_does_not_wait_for_a_broker_that_is_away(
+    told: Told, db: Database, ctxt: Any
+) -> None:
+    told("rabbit://nobody:nothing@127.0.0.1:1/")
+    begin = time.monotonic()
+    for _ in range(8):
+        _, work = launched(db, ctxt)
+        states.finish(db, work, None)
+    assert notices.on()
+    assert time.monotonic() - begin < SECONDS / 2
+
+
+def test_nothing_is_read_or_made_when_nobody_is_told(
+    told: Told, db: Database, ctxt: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told("local:///quiet", driver="")
+    monkeypatch.setattr("minova.db.notices._tell", lambda *_: pytest.fail("it was made"))
+    _, work = launched(db, ctxt)
+    states.finish(db, work, None)
+    assert not notices.on()
