@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
+from oslo_config import cfg
 
 from minova.common import errors
 from minova.db import tables
@@ -62,6 +63,13 @@ def zones(db: Database) -> dict[str, str]:
 def zones_in(aggregates: Sequence[Aggregate]) -> dict[str, str]:
     """host → zone, by these aggregates."""
     return {host: each.zone for each in aggregates if each.zone for host in each.hosts}
+
+
+def zone_of(connection: sa.Connection, host: str) -> str:
+    """The zone that a host is in, on a connection one has."""
+    mine = sa.select(_hosts.c.aggregate_id).where(_hosts.c.host == host)
+    zones = zones_in(_all(connection, _aggregates.c.id.in_(mine)))
+    return zones.get(host, cfg.CONF.api.default_availability_zone)
 
 
 @retried

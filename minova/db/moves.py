@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from minova.common import errors
 from minova.common.context import RequestContext
-from minova.db import actions, allocations, launches, quotas, tables, work
+from minova.db import actions, aggregates, allocations, launches, quotas, tables, work
 from minova.db.engine import Database, retried
 from minova.model import migration as status
 from minova.model import states
@@ -249,10 +249,11 @@ def _keep(connection: sa.Connection, migration: Migration, *, back: bool) -> Non
     flavor = migration.old_flavor if back else migration.new_flavor
     host = migration.source_compute if back else migration.dest_compute
     node = migration.source_node if back else migration.dest_node
+    values: Row = {"flavor": flavor, "flavor_id": flavor.id, "host": host, "node": node}
+    if not migration.stays:
+        values["availability_zone"] = aggregates.zone_of(connection, str(host))
     connection.execute(
-        _instances.update()
-        .where(_instances.c.uuid == migration.instance_uuid)
-        .values(flavor=flavor, flavor_id=flavor.id, host=host, node=node)
+        _instances.update().where(_instances.c.uuid == migration.instance_uuid).values(**values)
     )
 
 
@@ -292,9 +293,15 @@ def _check_quota(connection: sa.Connection, instance: Instance, new: Flavor) -> 
     wanted = {resource: amount for resource, amount in more.items() if amount > 0}
     if not wanted:
         return
-    quotas.lock_project(connection, instance.project_id)
-    limits = quotas.limits_on(connection, instance.project_id)
-    used = launches.usage(connection, instance.project_id)
+    project, user = instance.project_id, instance.user_id
+    quotas.lock_project(connection, project)
+    limits, own = quotas.limits_of_both(connection, project, user)
+    _check_within(wanted, limits, launches.usage(connection, project))
+    if own != limits:
+        _check_within(wanted, own, launches.usage(connection, project, user))
+
+
+def _check_within(wanted: dict[str, int], limits: dict[str, int], used: dict[str, int]) -> None:
     over = [r for r, amount in wanted.items() if 0 <= limits[r] < used[r] + amount]
     if over:
         raise errors.QuotaExceeded(
