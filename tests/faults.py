@@ -38,7 +38,6 @@ POINTS = {
     "spawned": ("minova.virt.fake", "FakeDriver", "spawn", "after"),
     "libvirt-spawn": ("minova.virt.libvirt.driver", "LibvirtDriver", "spawn", "before"),
     "libvirt-spawned": ("minova.virt.libvirt.driver", "LibvirtDriver", "spawn", "after"),
-    "libvirt-migrate-in": ("minova.virt.libvirt.driver", "LibvirtDriver", "migrate_in", "before"),
     "libvirt-migrated-in": ("minova.virt.libvirt.driver", "LibvirtDriver", "migrate_in", "after"),
     "migrate_out": ("minova.virt.fake", "FakeDriver", "migrate_out", "before"),
     "migrate_in": ("minova.virt.fake", "FakeDriver", "migrate_in", "before"),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from openstack.connection import Connection
 
+from minova.virt import qcow2
 from tests import full
 from tests.faults import Books, FaultyCloud
 from tests.integration import private_libvirt, private_rabbit, sector_guest
@@ -208,6 +209,35 @@ def _ends(lab: Lab, servers: set[str], deadline: float) -> dict[str, tuple[str, 
                 ends[server] = (shown["status"], fault, time.monotonic())
         time.sleep(0.05)
     return ends
+
+
+def test_a_resize_goes_on_when_its_compute_comes_back(lab: Lab) -> None:
+    compute = lab.nova.connections["admin"].compute
+    larger = compute.create_flavor(name="larger", ram=80, vcpus=1, disk=2)
+    server = lab.nova.launch()
+    lab.nova.until(lambda: "GUEST UP" in _console(lab, server), "the guest is up")
+    with lab.cloud.gates.hold("libvirt-migrated-in") as reached:
+        assert lab.nova.act(server, "resize", {"flavorRef": larger.id}).status_code == 202
+        reached()
+        lab.cloud.kill("minova-compute")
+    lab.cloud.start_program("minova-compute")
+    resized = lab.nova.settled(server)
+    assert (resized["status"], resized["flavor"]["ram"]) == ("VERIFY_RESIZE", 80), resized
+    disk = lab.cloud.folder / "instances" / server / "disk"
+    assert qcow2.virtual_size(disk) == 2 * 1024**3
+    assert lab.nova.act(server, "revertResize").status_code == 202
+    back = lab.nova.settled(server)
+    assert (back["status"], back["flavor"]["ram"]) == ("ACTIVE", 64)
+    assert qcow2.virtual_size(disk) == 1024**3
+    lab.nova.delete(server)
+    lab.nova.until(lambda: not lab.left(server), "nothing is left")
+    assert lab.books.miscounted() == []
+    compute.delete_flavor(larger)
+
+
+def _console(lab: Lab, server: str) -> str:
+    answer = lab.nova.act(server, "os-getConsoleOutput", {})
+    return str(answer.json()["output"]) if answer.status_code == 200 else ""
 
 
 @pytest.fixture(scope="module")
