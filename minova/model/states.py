@@ -79,7 +79,9 @@ class Action:
     `tasks` are the task_states passed through while it runs, the first set
     by `begin`; none: the action does not occupy the instance. `launched`,
     `hosted` and `lockable` are the other guards: it must have been launched
-    once, have a host, and not be locked (admins pass).
+    once, have a host, and not be locked (admins pass). `keeps` are the vm_states
+    that a success leaves as they are; `otherwise` is where else it may end, as it
+    was before.
     """
 
     name: str
@@ -91,6 +93,12 @@ class Action:
     launched: bool = True
     hosted: bool = False
     lockable: bool = True
+    keeps: frozenset[str | None] = frozenset()
+    otherwise: str | None = None
+
+    def ends(self, vm_state: str) -> str:
+        """The vm_state after a success that began in `vm_state`."""
+        return vm_state if self.success is None or vm_state in self.keeps else self.success
 
 
 def _in(*states: str) -> frozenset[str | None]:
@@ -175,14 +183,20 @@ ACTIONS: dict[str, Action] = {
             tasks=_REBUILD_TASKS,
             success=ACTIVE,
             failure=ERROR,
+            keeps=_in(STOPPED),
         ),
         Action("resize", _in(ACTIVE, STOPPED), tasks=_RESIZE_TASKS, success=RESIZED, failure=ERROR),
         Action(
             "migrate", _in(ACTIVE, STOPPED), tasks=_RESIZE_TASKS, success=RESIZED, failure=ERROR
         ),
-        Action("confirmResize", _in(RESIZED), success=ACTIVE, failure=ERROR),
+        Action("confirmResize", _in(RESIZED), success=ACTIVE, failure=ERROR, otherwise=STOPPED),
         Action(
-            "revertResize", _in(RESIZED), tasks=("resize_reverting",), success=ACTIVE, failure=ERROR
+            "revertResize",
+            _in(RESIZED),
+            tasks=("resize_reverting",),
+            success=ACTIVE,
+            failure=ERROR,
+            otherwise=STOPPED,
         ),
         Action("live-migration", _in(ACTIVE, PAUSED), tasks=("migrating",), failure=ERROR),
         Action(

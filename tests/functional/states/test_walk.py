@@ -1,4 +1,4 @@
-"""The whole table of states × actions, over HTTP.
+"""The whole table of states and actions, over HTTP.
 
 Every pair it allows is done, from a state that was reached by real actions,
 and ends where the row says. Every other pair is refused in Nova's words and
@@ -56,8 +56,6 @@ FOLLOWED = {
 FOLLOWERS = tuple(name for names in FOLLOWED.values() for name in names)
 # Allowed by the table, and refused by one host that is up and by volumes that stay where they are.
 EXCUSED = {"evacuate": (400, "is still in use"), "swap_volume": (409, "is not being migrated")}
-# Where a row's end depends on where it began.
-ENDS = {("rebuild", s.STOPPED): s.STOPPED}
 
 
 class Records:
@@ -324,9 +322,9 @@ class Walker:
         """The vm_state after an action that begins here."""
         if name in EXCUSED:
             return self.state
-        if name in ("confirmResize", "revertResize"):
+        if ACTIONS[name].otherwise is not None:
             return self.resized_from
-        return ENDS.get((name, self.state)) or ACTIONS[name].success or self.state
+        return ACTIONS[name].ends(self.state)
 
 
 def refusal(answer: Any, name: str) -> str:
