@@ -72,7 +72,10 @@ def begun(
     }
     if not own:
         body["instance_owner"] = instance.project_id
-    made = client.create(body)
+    try:
+        made = client.create(body)
+    except errors.TooLarge as error:
+        raise errors.Forbidden(error.message) from None
     undo.push(client.delete, made.id)
     if not own:
         client.share(made.id, instance.project_id)

@@ -14,6 +14,7 @@ from oslo_config import cfg
 
 from minova.db import server_groups
 from minova.db.server_groups import Placement
+from minova.model import image_needs
 from minova.model.instance import Instance
 from minova.scheduler.host_state import HostState
 
@@ -98,15 +99,7 @@ def resources_filter(host: HostState, request: Request) -> str | None:
 
 def image_properties_filter(host: HostState, request: Request) -> str | None:
     """The host runs the architecture and hypervisor type that the image asks for."""
-    properties = request.instance.image_properties
-    arch = properties.get("hw_architecture")
-    kind = properties.get("img_hv_type")
-    supported = host.node.supported
-    if arch and not any(entry[0] == arch for entry in supported):
-        return f"no architecture {arch}"
-    if kind and not any(entry[1] == kind for entry in supported):
-        return f"no hypervisor type {kind}"
-    return None
+    return image_needs.refusal(request.instance.image_properties, host.node.supported)
 
 
 def compute_capabilities_filter(host: HostState, request: Request) -> str | None:

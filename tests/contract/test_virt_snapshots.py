@@ -9,6 +9,7 @@ from minova.common import errors
 from minova.common.image_format import Inspection
 from minova.model import states
 from tests.integration import sector_guest
+from tests.unit.virt import nouns
 
 pytest_plugins = ["tests.contract.virt_rig"]
 GIB = 1024**3
@@ -96,3 +97,24 @@ def test_a_server_without_a_disk_has_no_snapshot(rig) -> None:
     rig.driver.destroy(server)
     with pytest.raises(errors.NotFound), rig.driver.snapshot(server, _never):
         raise AssertionError("a copy of nothing")
+
+
+@pytest.mark.parametrize("runs", [True, False])
+def test_cve_2016_2140_a_snapshot_reads_no_file_that_a_guest_names(rig, tmp_path, runs) -> None:
+    server = rig.boot()
+    if rig.is_fake:
+        return  # nobody can write to its disks
+    rig.line_count(server, 1)
+    rig.driver.power_off(server, timeout=0)
+    secret = rig.folder / "secret"
+    secret.write_bytes(b"of the host".ljust(sector_guest.SIZE, b"."))
+    header = nouns.qcow2(tmp_path, "64M", "-b", str(secret), "-F", "raw")[:65536]
+    (tmp_path / "header").write_bytes(header)
+    disk = rig.folder / "instances" / server.uuid / "disk"
+    writing = f"write -s {tmp_path / 'header'} 0 65536"
+    subprocess.run(["qemu-io", "-f", "qcow2", "-c", writing, str(disk)], check=True)
+    if runs:
+        rig.driver.power_on(server, [])
+    data = _copy(rig, server)
+    assert b"of the host" not in data
+    assert _raw(tmp_path, data)[: len(header)] == header

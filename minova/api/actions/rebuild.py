@@ -15,8 +15,8 @@ from minova.api.views import links
 from minova.api.views import servers as views
 from minova.clients.volume import VolumeClient
 from minova.common import errors
-from minova.db import instances, quotas, states
-from minova.model import hardware
+from minova.db import hosts, instances, quotas, states
+from minova.model import hardware, image_needs
 from minova.model.instance import ImageMeta, Instance
 
 # From here on the answer is the whole server; before, its plain part and what came with these.
@@ -59,6 +59,11 @@ def _rebuild(tools: Tools, call: Call) -> dict[str, Any]:
 
 def _check_image(tools: Tools, call: Call, image: ImageMeta) -> None:
     instance = call.instance
+    node = next((n for n in hosts.nodes(tools.db) if n.host == instance.host), None)
+    refusal = image_needs.refusal(image.properties, node.supported) if node is not None else None
+    if refusal:
+        # The server stays on its host, so that host has to do (CVE-2017-16239).
+        raise errors.Invalid(f"No valid host was found. Image {image.id}: {refusal}.")
     if not instance.boots_from_volume:
         hardware.check(instance.flavor, image.properties)
         if instance.flavor.root_gb:

@@ -161,3 +161,31 @@ def test_deleting_a_server_while_it_is_rebuilt_leaves_nothing(nova) -> None:
     nova.delete(*servers)
     for server in servers:
         assert not list(nova.connections["admin"].network.ports(device_id=server))
+
+
+def test_cve_2017_16239_a_rebuild_asks_whether_the_host_will_do_and_claims_once(
+    nova, server
+) -> None:
+    image = nova.connections["admin"].image.create_image(
+        name="foreign",
+        disk_format="raw",
+        container_format="bare",
+        visibility="public",
+        data=b"\3" * 512,
+        validate_checksum=False,
+        hw_architecture="s390x",
+    )
+
+    def claimed() -> tuple[int, int]:
+        found = nova.get("/os-hypervisors/detail", user="admin", version="2.87")["hypervisors"][0]
+        return found["running_vms"], found["memory_mb_used"]
+
+    before = claimed()
+    body = {"rebuild": {"imageRef": image.id}}
+    said = nova.refused(400, "POST", f"/servers/{server}/action", body)
+    assert "No valid host was found" in said
+    assert nova.get(f"/servers/{server}")["server"]["image"]["id"] == nova.image
+    _rebuild(nova, server, nova.image)
+    assert nova.settled(server)["status"] == "ACTIVE"
+    assert claimed() == before
+    nova.connections["admin"].image.delete_image(image.id)
