@@ -5,13 +5,15 @@ from typing import Any
 import sqlalchemy as sa
 from oslo_config import cfg
 
+from minova.api import launch_checks
 from minova.api.actions.row import Action, Call, Tools
 from minova.api.schemas import moves as schemas
+from minova.clients.image import ImageClient
 from minova.common import errors
 from minova.db import flavors, hosts, instances, moves, states
 from minova.model import hardware
 from minova.model import migration as migrations
-from minova.model.instance import Flavor, Instance
+from minova.model.instance import Flavor, ImageMeta, Instance
 
 
 def _resize(tools: Tools, call: Call) -> None:
@@ -19,6 +21,8 @@ def _resize(tools: Tools, call: Call) -> None:
     check_host_is_up(tools, call.instance)
     flavor = _flavor(tools, call, str(call.value["flavorRef"]))
     _check_flavor(call.instance, flavor)
+    if not call.instance.boots_from_volume:
+        launch_checks.fit(tools.access, call.req, flavor, _image(call.instance))
     disk_config = call.value.get("OS-DCF:diskConfig", "MANUAL")
     enter = moves.entered(call.ctxt, migrations.RESIZE, flavor)
 
@@ -54,6 +58,16 @@ def _check_flavor(instance: Instance, flavor: Flavor) -> None:
     if flavor.disabled:
         raise errors.Invalid(flavors.not_found(flavor.id).message)
     hardware.check(flavor, instance.image_properties)
+
+
+def _image(instance: Instance) -> ImageMeta | None:
+    """What the image of the server asks of a flavor; None for one that is gone by now."""
+    if not instance.image_id:
+        return None
+    try:
+        return ImageClient().get(instance.image_id)
+    except errors.MinovaError:
+        return None
 
 
 def check_host_is_up(tools: Tools, instance: Instance) -> None:

@@ -109,9 +109,7 @@ def test_a_migration_has_a_server_go_on_as_it_was(nova, server) -> None:
 def test_what_is_not_resized_can_be_neither_confirmed_nor_reverted(nova, server) -> None:
     for action in ("confirmResize", "revertResize"):
         message = nova.refused(409, "POST", f"/servers/{server}/action", {action: None})
-        assert message == (
-            f"Cannot '{action}' instance {server} while it is in vm_state active"
-        )
+        assert message == (f"Cannot '{action}' instance {server} while it is in vm_state active")
 
 
 def test_a_resize_is_refused_in_novas_words(nova, server, sizes) -> None:
@@ -128,6 +126,38 @@ def test_a_resize_is_refused_in_novas_words(nova, server, sizes) -> None:
     refused(400, sizes["larger"], disk="big")
     assert nova.act(str(uuid.uuid4()), "resize", {"flavorRef": nova.flavor}).status_code == 404
     assert nova.get(f"/servers/{server}")["server"]["status"] == "ACTIVE"
+
+
+def test_a_flavor_too_small_for_the_image_is_refused(nova, server) -> None:
+    admin = nova.connections["admin"]
+    tiny = admin.compute.create_flavor(name="resize-tiny", ram=32, vcpus=1, disk=1)
+    admin.image.update_image(nova.image, min_ram=48)
+    try:
+        said = nova.refused(
+            400, "POST", f"/servers/{server}/action", {"resize": {"flavorRef": tiny.id}}
+        )
+    finally:
+        admin.image.update_image(nova.image, min_ram=0)
+        admin.compute.delete_flavor(tiny)
+    assert said == "Flavor's memory is too small for requested image."
+
+
+def test_a_server_on_a_volume_is_resized_to_whatever_disk(nova, sizes) -> None:
+    device = {
+        "source_type": "image",
+        "destination_type": "volume",
+        "uuid": nova.image,
+        "volume_size": 1,
+        "boot_index": 0,
+        "delete_on_termination": True,
+    }
+    server = nova.launch(name="on-volume", imageRef=None, block_device_mapping_v2=[device])
+    for end in ("revertResize", "confirmResize"):
+        resized(nova, server, sizes["thin"])
+        nova.act(server, end)
+        nova.until(lambda: nova.settled(server)["status"] == "ACTIVE", "it is active")
+    assert nova.get(f"/servers/{server}")["server"]["flavor"]["disk"] == 0
+    nova.delete(server)
 
 
 def test_a_disk_is_never_made_smaller(nova, server, sizes, books) -> None:
