@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 import requests
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 from tests.cloud import Cloud
 from tests.faults import FaultyCloud
@@ -81,6 +83,28 @@ def test_cve_2014_7230_no_token_and_no_password_reaches_a_log(
     (shared,) = (line for line in config.splitlines() if line.startswith("metadata_secret"))
     hidden.append(shared.partition(" = ")[2])
     assert [secret for secret in hidden if secret in logs] == []
+
+
+def test_ossn_0023_no_token_of_a_console_reaches_a_log(
+    failing: FaultyCloud, debugged: Nova
+) -> None:
+    server_id = debugged.launch()
+    body = {"remote_console": {"protocol": "serial", "type": "serial"}}
+    path = f"/servers/{server_id}/remote-consoles"
+    urls = [debugged.call("POST", path, body).json()["remote_console"]["url"] for _ in range(2)]
+    tokens = [url.rpartition("=")[2] for url in urls]
+    page = f"http://127.0.0.1:{failing.ports['console']}/vnc_lite.html"
+    requests.get(page, params={"path": f"?token={tokens[0]}"}, timeout=60)
+    with connect(urls[0], proxy=None) as console:
+        console.recv(60)
+    with pytest.raises(InvalidStatus), connect(urls[0], proxy=None):
+        pass
+    debugged.get(f"/os-console-auth-tokens/{tokens[1]}", user="admin")
+    debugged.delete(server_id)
+    files = [failing.folder / "minova.log", *(failing.folder / "xray").rglob("*")]
+    logs = "\n".join(f.read_bytes().decode(errors="replace") for f in files if f.is_file())
+    assert all(word in logs for word in (" DEBUG ", f"the serial console of instance {server_id}"))
+    assert [token for token in tokens if token in logs] == []
 
 
 def test_cve_2013_0208_another_projects_volume_boots_nothing(nova: Nova) -> None:

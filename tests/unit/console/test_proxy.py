@@ -1,6 +1,7 @@
 """minova-console as browsers and others reach it, with a fake host's nova-compute behind it."""
 
 import http.client
+import logging
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -144,6 +145,17 @@ def test_a_console_that_is_refused_gets_not_one_byte(rig: Rig) -> None:
         **{"Sec-WebSocket-Key": "x3JJHMbDL1EzLkh9GBhXDw==", "Sec-WebSocket-Version": "13"},
     )
     assert (answer.status, answer.read()) == (403, b"")
+
+
+def test_ossn_0023_a_token_reaches_no_log(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    server = rig.server()
+    with rig.open(token := rig.token(server)) as line:
+        line.recv(SECONDS)
+    assert rig.refused(token) == 403
+    ours = [r for r in caplog.records if not r.name.startswith("websockets")]  # the client's own
+    assert any(server.uuid in record.getMessage() for record in ours)
+    assert [record for record in ours if token in record.getMessage()] == []
 
 
 @pytest.mark.parametrize("token", ["", "short", "a" * 200, "../../../etc/passwd-xxxx", "%00" * 20])
