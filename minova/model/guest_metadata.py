@@ -182,7 +182,6 @@ def ec2_tree(
     vifs: Sequence[VIF],
     *,
     domain: str = DEFAULT_DOMAIN,
-    floating_ip: str = "",
 ) -> Tree:
     """What EC2 shows under `meta-data/`: nested dicts are folders, strings their leaves."""
     name = hostname(instance, domain)
@@ -200,7 +199,7 @@ def ec2_tree(
         "local-ipv4": _first_address(vifs),
         "placement": {"availability-zone": zone(instance)},
         "public-hostname": name,
-        "public-ipv4": floating_ip,
+        "public-ipv4": _first_floating(vifs),
         "reservation-id": instance.reservation_id,
         "security-groups": "\n".join(instance.security_group_names or ["default"]),
     }
@@ -296,6 +295,11 @@ def _tagged_devices(block_devices: Sequence[BlockDevice], vifs: Sequence[VIF]) -
 
 def _key_type(instance: Instance) -> str:
     return "x509" if "BEGIN CERTIFICATE" in (instance.key_data or "") else "ssh"
+
+
+def _first_floating(vifs: Sequence[VIF]) -> str:
+    addresses = [ip for vif in vifs for fixed in vif.fixed_ips for ip in fixed.floating_ips]
+    return next(iter(addresses), "")
 
 
 def _first_address(vifs: Sequence[VIF]) -> str:

@@ -107,9 +107,9 @@ def test_tagged_devices_are_told_apart() -> None:
 
 
 def test_ec2_paths_answer_what_scripts_read() -> None:
-    tree = gm.ec2_tree(
-        server(security_group_names=["web", "ssh"]), [nouns.vif_of()], floating_ip="198.51.100.7"
-    )
+    fixed = FixedIP("10.0.0.11", "10.0.0.0/24", floating_ips=["198.51.100.7"])
+    vif = nouns.vif_of(fixed_ips=[fixed])
+    tree = gm.ec2_tree(server(security_group_names=["web", "ssh"]), [vif])
     assert tree["instance-id"] == "i-0000002a"
     assert tree["local-ipv4"] == "10.0.0.11"
     assert tree["public-ipv4"] == "198.51.100.7"
