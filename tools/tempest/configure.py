@@ -16,6 +16,8 @@ from openstack.connection import Connection
 
 ADMIN = "minova-admin"
 NETWORK, CIDR = "private", "10.233.0.0/24"
+# Where floating IPs come from; the host holds the first address.
+PUBLIC, PUBLIC_CIDR = "public", "172.24.4.0/24"
 # name -> MiB, GiB, vCPUs. The guest needs 80 MiB; resizing has to change something.
 FLAVORS = {"tempest.nano": (128, 1, 1), "tempest.micro": (192, 2, 1)}
 IMAGES = ("minova-guest", "cirros-minova-disk")
@@ -34,6 +36,9 @@ def main() -> None:
     with openstack.connect(cloud=ADMIN) as cloud:
         sections = Configuration(cloud, arguments).sections()
     write(arguments.out / "tempest.conf", sections)
+    # For lists/isolated.txt.
+    sections["auth"]["create_isolated_networks"] = True
+    write(arguments.out / "isolated.conf", sections)
 
 
 def write(path: Path, sections: Sections) -> None:
@@ -93,7 +98,7 @@ class Configuration:
                 "admin_password": auth["password"],
                 "admin_project_name": auth["project_name"],
                 "admin_domain_name": auth["user_domain_name"],
-                # No routers to join networks of their own to the host's.
+                # One network for all, which the host and the other tests' guests reach.
                 "create_isolated_networks": False,
             },
             "identity": {
@@ -181,10 +186,14 @@ class Configuration:
     def network(self) -> Sections:
         extensions = sorted(e.alias for e in self.cloud.network.extensions())
         return {
-            "network": {"project_networks_reachable": True},
+            "network": {
+                "project_networks_reachable": True,
+                "public_network_id": self.public_network(),
+                "floating_network_name": PUBLIC,
+            },
             "network-feature-enabled": {
                 "api_extensions": ",".join(extensions),
-                "floating_ips": "router" in extensions,
+                "floating_ips": True,
                 # Filtered between guests, but not provided.
                 "ipv6": False,
                 "ipv6_subnet_attributes": False,
@@ -197,7 +206,7 @@ class Configuration:
         return {
             "validation": {
                 "run_validation": self.boots,
-                "connect_method": "fixed",
+                "connect_method": "floating",
                 "network_for_ssh": NETWORK,
                 "auth_method": "keypair",
                 "image_ssh_user": "cirros",
@@ -253,6 +262,8 @@ class Configuration:
                     container_format="bare",
                     visibility="public",
                     wait=True,
+                    # The fake guests' agent sets passwords.
+                    **({} if self.boots else {"hw_qemu_guest_agent": "yes"}),
                 )
                 known[name] = made.id
         return [known[name] for name in IMAGES]
@@ -262,6 +273,28 @@ class Configuration:
         path = self.out / "nothing.raw"
         path.write_bytes(bytes(1 << 20))
         return path
+
+    def public_network(self) -> str:
+        """An external network and a router that leads from it to the shared one; the first's id."""
+        network = self.cloud.network
+        public = network.find_network(PUBLIC)
+        if public is None:
+            public = network.create_network(name=PUBLIC, is_router_external=True)
+            network.create_subnet(
+                name=f"{PUBLIC}-subnet",
+                network_id=public.id,
+                ip_version=4,
+                cidr=PUBLIC_CIDR,
+                is_dhcp_enabled=False,
+            )
+        shared = network.find_network(self.shared_network())
+        if not any(network.ports(device_owner="network:router_interface", network_id=shared.id)):
+            router = network.create_router(
+                name="router", external_gateway_info={"network_id": public.id}
+            )
+            for subnet_id in shared.subnet_ids:
+                network.add_interface_to_router(router, subnet_id=subnet_id)
+        return str(public.id)
 
     def shared_network(self) -> str:
         if self.cloud.network.find_network(NETWORK) is None:

@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -19,7 +20,17 @@ HERE = Path(__file__).resolve().parent
 TOP = HERE.parents[1]
 BUILD = TOP / "build" / "tempest"
 VENV = BUILD / "venv"
-PREFIXES_OF_GUESTS = HERE / "lists" / "guests.txt"
+
+
+def read_list(path: Path) -> list[str]:
+    """The names of a list's tests, without tags; `#` begins a comment."""
+    lines = (line.partition("#")[0].strip() for line in path.read_text().splitlines())
+    return [line.partition("[")[0] for line in lines if line]
+
+
+# Names, and beginnings of names.
+ISOLATED = frozenset(read_list(HERE / "lists" / "isolated.txt"))
+GUESTS = tuple(read_list(HERE / "lists" / "guests.txt"))
 
 
 def main() -> int:
@@ -33,13 +44,15 @@ def main() -> int:
         out.mkdir(parents=True, exist_ok=True)
         print(f"Tempest on {cloud.description}; results in {out}", flush=True)
         configure(cloud, out, arguments.max_microversion)
-        left_out = [] if cloud.boots else [i for i in ids if i.startswith(prefixes())]
-        (out / "wanted").write_text("\n".join(ids) + "\n")
-        (out / "left-out").write_text("".join(f"{i}\n" for i in left_out))
-        # By name alone: what stands behind it in brackets differs with the configuration.
-        chosen = [f"^{re.escape(i)}(\\[|$)\n" for i in ids if i not in set(left_out)]
-        (out / "include").write_text("".join(chosen))
-        run(cloud, out, arguments.concurrency)
+        left_out = {i for i in ids if not cloud.boots and i.startswith(GUESTS)}
+        isolated = {i for i in ids if cloud.boots and i in ISOLATED}
+        write_lines(out / "wanted", ids)
+        write_lines(out / "left-out", left_out)
+        (out / "tempest.log").unlink(missing_ok=True)
+        run(cloud, out, [i for i in ids if i not in left_out | isolated], arguments.concurrency)
+        if isolated:
+            run(cloud, out, sorted(isolated), 1, "--combine", conf="isolated.conf")
+        keep_stream(out)
     report = [str(VENV / "bin" / "python"), str(HERE / "report.py"), str(out)]
     return subprocess.run(report, check=False).returncode
 
@@ -78,14 +91,8 @@ def list_file(name: str) -> Path:
     raise argparse.ArgumentTypeError(f"no list is called {name}")
 
 
-def read_list(path: Path) -> list[str]:
-    """The names of a list's tests, without tags; `#` begins a comment."""
-    lines = (line.partition("#")[0].strip() for line in path.read_text().splitlines())
-    return [line.partition("[")[0] for line in lines if line]
-
-
-def prefixes() -> tuple[str, ...]:
-    return tuple(read_list(PREFIXES_OF_GUESTS))
+def write_lines(path: Path, lines: Iterable[str]) -> None:
+    path.write_text("".join(f"{line}\n" for line in lines))
 
 
 def configure(cloud: clouds.Cloud, out: Path, version: str | None) -> None:
@@ -100,16 +107,34 @@ def configure(cloud: clouds.Cloud, out: Path, version: str | None) -> None:
     )
 
 
-def run(cloud: clouds.Cloud, out: Path, concurrency: int) -> None:
-    """Run `out/include`; `out/stream` is what happened, in subunit v2."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("OS_")}
-    environment["PATH"] = f"{VENV / 'bin'}:{environment.get('PATH', '')}:/usr/sbin:/sbin"
-    command = [str(VENV / "bin" / "tempest"), "run", "--config-file", "tempest.conf"]
+def run(
+    cloud: clouds.Cloud,
+    out: Path,
+    ids: list[str],
+    concurrency: int,
+    *options: str,
+    conf: str = "tempest.conf",
+) -> None:
+    """Run these tests."""
+    # By name alone: what stands behind it in brackets differs with the configuration.
+    write_lines(out / "include", (f"^{re.escape(i)}(\\[|$)" for i in ids))
+    command = [str(VENV / "bin" / "tempest"), "run", "--config-file", conf, *options]
     command += ["--include-list", "include", "--concurrency", str(concurrency)]
-    subprocess.run([*cloud.prefix, *command], cwd=out, env=environment, check=False)
+    subprocess.run([*cloud.prefix, *command], cwd=out, env=environment(), check=False)
+
+
+def keep_stream(out: Path) -> None:
+    """`out/stream` is what happened, in subunit v2."""
     last = [str(VENV / "bin" / "stestr"), "last", "--subunit"]
     with (out / "stream").open("wb") as stream:
-        subprocess.run(last, cwd=out, env=environment, stdout=stream, check=False)
+        subprocess.run(last, cwd=out, env=environment(), stdout=stream, check=False)
+
+
+def environment() -> dict[str, str]:
+    """Of Tempest: nothing of a user's own cloud."""
+    found = {k: v for k, v in os.environ.items() if not k.startswith("OS_")}
+    found["PATH"] = f"{VENV / 'bin'}:{found.get('PATH', '')}:/usr/sbin:/sbin"
+    return found
 
 
 if __name__ == "__main__":
