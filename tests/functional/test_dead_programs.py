@@ -98,6 +98,51 @@ def test_a_launch_that_no_host_can_do_says_what_the_last_one_said(rig: Rig) -> N
     rig.cloud.gates.clear()
 
 
+def hosts_of_group(rig: Rig, policy: str, count: int) -> list[str | None]:
+    """Launch that many servers at once into a new group; the hosts they come to (None: none)."""
+    group = {"server_group": {"name": "g", "policy": policy}}
+    made = rig.nova.call("POST", "/os-server-groups", group).json()["server_group"]["id"]
+    body = rig.nova.request(min_count=count, max_count=count, name=f"in-{policy}")
+    body["os:scheduler_hints"] = {"group": made}
+    assert rig.nova.call("POST", "/servers", body).status_code == 202
+    path = f"/os-server-groups/{made}"
+    members = rig.nova.get(path)["server_group"]["members"]
+    assert len(members) == count
+    for member in members:
+        rig.nova.settled(member)
+    servers = [rig.nova.get(f"/servers/{m}", user="admin")["server"] for m in members]
+    rig.nova.delete(*members)
+    assert rig.nova.call("DELETE", path).status_code == 204
+    return sorted((server["OS-EXT-SRV-ATTR:host"] for server in servers), key=str)
+
+
+def test_a_server_group_keeps_its_servers_together_or_apart(rig: Rig) -> None:
+    rig.cloud.gates.clear()
+    rig.nova.until(lambda: len(rig.up()) == 2, "both hosts are up")
+    assert hosts_of_group(rig, "anti-affinity", 3) == [None, "host-1", "host-2"]
+    assert len(set(hosts_of_group(rig, "affinity", 3))) == 1
+    assert set(hosts_of_group(rig, "soft-anti-affinity", 3)) == {"host-1", "host-2"}
+    assert rig.books.miscounted() == []
+
+
+def test_a_server_goes_to_the_host_of_its_zone(rig: Rig) -> None:
+    rig.cloud.gates.clear()
+    rig.nova.until(lambda: len(rig.up()) == 2, "both hosts are up")
+    zone = {"aggregate": {"name": "second", "availability_zone": "zone-2"}}
+    made = rig.nova.call("POST", "/os-aggregates", zone, user="admin").json()["aggregate"]["id"]
+    path = f"/os-aggregates/{made}"
+    enter, leave = {"add_host": {"host": "host-2"}}, {"remove_host": {"host": "host-2"}}
+    assert rig.nova.call("POST", f"{path}/action", enter, user="admin").status_code == 200
+    for name, host in (("zone-2", "host-2"), ("nova", "host-1")):
+        server = rig.nova.launch(availability_zone=name)
+        shown = rig.nova.get(f"/servers/{server}", user="admin")["server"]
+        assert shown["OS-EXT-SRV-ATTR:host"] == host
+        assert shown["OS-EXT-AZ:availability_zone"] == name
+        rig.nova.delete(server)
+    assert rig.nova.call("POST", f"{path}/action", leave, user="admin").status_code == 200
+    assert rig.nova.call("DELETE", path, user="admin").status_code == 200
+
+
 def test_a_host_without_a_network_agent_is_passed_over(rig: Rig) -> None:
     rig.cloud.gates.clear()
     rig.cloud.kill("minova-network-agent")
