@@ -154,3 +154,32 @@ def test_a_delete_in_the_middle_leaves_nothing(lab: Lab, action: dict) -> None:
     for image in lab.images.images():
         if image.id not in before:
             lab.images.delete_image(image.id)
+
+
+def test_what_a_crash_interrupts_is_done_at_the_next_start(lab: Lab) -> None:
+    nova, demo = lab.nova, lab.images
+    servers = [nova.launch(name=f"crash-{i}") for i in range(3)]
+    for server in servers:
+        lab.says(server, FIRST)
+    actions = [
+        {"createImage": {"name": "survivor"}},
+        {"shelve": None},
+        {"rebuild": {"imageRef": lab.other}},
+    ]
+    for server, action in zip(servers, actions, strict=True):
+        assert nova.call("POST", f"/servers/{server}/action", action).status_code == 202
+    lab.cloud.kill("minova")
+    lab.cloud.start_program("minova")
+    lab.cloud.wait_ready()
+    found = [nova.settled(server)["status"] for server in servers]
+    assert found == ["ACTIVE", "SHELVED_OFFLOADED", "ACTIVE"]
+    images = {image.name: image.status for image in demo.images(visibility="private")}
+    assert (images["survivor"], images["crash-1-shelved"]) == ("active", "active")
+    assert not [name for name in lab.folder(servers[0]) if "snapshot" in name]
+    lab.says(servers[2], SECOND)
+    assert nova.act(servers[1], "unshelve").status_code == 202
+    assert nova.settled(servers[1])["status"] == "ACTIVE"
+    lab.says(servers[1], FIRST)
+    nova.delete(*servers)
+    for image in demo.images(name="survivor"):
+        demo.delete_image(image.id)
