@@ -48,18 +48,13 @@ def ends(descriptor: int) -> bool:
     return False
 
 
-def test_a_screen_greets_and_lets_in_without_a_password(rig: Rig) -> None:
-    with opened(rig, rig.boot(), VNC) as screen:
-        hear(screen, b"RFB 003.008\n")
-        os.write(screen, b"RFB 003.008\n")
-        hear(screen, b"\x01\x01")
-
-
-def test_a_screen_is_open_for_several(rig: Rig) -> None:
+def test_a_screen_greets_everybody_and_asks_for_no_password(rig: Rig) -> None:
     instance = rig.boot()
-    with opened(rig, instance, VNC) as one, opened(rig, instance, VNC) as two:
-        hear(one, b"RFB")
-        hear(two, b"RFB")
+    with opened(rig, instance, VNC) as screen, opened(rig, instance, VNC) as another:
+        for each in (screen, another):
+            hear(each, b"RFB 003.008\n")
+            os.write(each, b"RFB 003.008\n")
+            hear(each, b"\x01\x01")
 
 
 def test_what_a_guest_says_is_heard_and_logged(rig: Rig) -> None:
@@ -78,23 +73,18 @@ def test_what_a_guest_says_is_heard_and_logged(rig: Rig) -> None:
         time.sleep(0.02)  # a log file tells nobody when it grows
 
 
-@pytest.mark.parametrize("protocol", KINDS)
-def test_a_console_ends_with_its_guest(rig: Rig, protocol: str) -> None:
+def test_consoles_end_with_their_guest(rig: Rig) -> None:
     instance = rig.boot()
-    with opened(rig, instance, protocol) as console:
+    with opened(rig, instance, VNC) as screen, opened(rig, instance, SERIAL) as line:
         rig.driver.power_off(instance, 0)
-        assert ends(console)
-
-
-@pytest.mark.parametrize("protocol", KINDS)
-def test_a_guest_that_does_not_run_has_no_console(rig: Rig, protocol: str) -> None:
-    instance = rig.boot()
-    rig.driver.power_off(instance, 0)
-    with pytest.raises(errors.Conflict, match=f"{instance.uuid} does not run"):
-        rig.driver.open_console(instance, protocol)
+        assert ends(screen) and ends(line)
+    for protocol in KINDS:
+        with pytest.raises(errors.Conflict, match=f"{instance.uuid} does not run"):
+            rig.driver.open_console(instance, protocol)
     rig.driver.destroy(instance)
-    with pytest.raises((errors.Conflict, errors.NotFound)):
-        rig.driver.open_console(instance, protocol)
+    for protocol in KINDS:
+        with pytest.raises((errors.Conflict, errors.NotFound)):
+            rig.driver.open_console(instance, protocol)
 
 
 def test_no_console_listens_anywhere(rig: Rig) -> None:
