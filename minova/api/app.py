@@ -6,7 +6,15 @@ from typing import Any
 import falcon
 from oslo_config import cfg
 
-from minova.api import console_auth_tokens, errors, microversions, proxies, urls, versions
+from minova.api import (
+    console_auth_tokens,
+    errors,
+    microversions,
+    notices,
+    proxies,
+    urls,
+    versions,
+)
 from minova.api.access import Access
 from minova.api.aggregates import Aggregates
 from minova.api.assisted_snapshots import AssistedSnapshots
@@ -100,7 +108,7 @@ def build(db: Database, authenticate: Authenticate | None = None) -> WSGIApp:
     return wsgi.build(
         App(
             name="nova-api",
-            routes=[check.guarded(route, CALLS) for route in routes(db)],
+            routes=[check.guarded(notices.telling(r, db), CALLS) for r in routes(db)],
             dialect=faults.dialect,
             auth=authenticate is None,
             authenticate=authenticate,

@@ -120,6 +120,7 @@ def body_of(req: falcon.Request) -> Any:
         raise errors.Invalid("The request body is not valid JSON.") from None
     if texts.is_suspect(raw):
         texts.require_storable(body)
+    req.context.body = body
     return body
 
 

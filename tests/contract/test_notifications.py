@@ -1,24 +1,26 @@
 """Notifications: who listens hears what was done to servers, on every transport."""
 
 import os
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import oslo_messaging
 import pytest
+from falcon import testing
 from oslo_config import cfg
 
+from minova.api import app
 from minova.common import errors, notices
 from minova.common.context import RequestContext
-from minova.db import actions, launches, states
+from minova.db import actions, hosts, launches, states
 from minova.db.engine import Database, migrate
 from minova.model import states as s
 from minova.model.instance import Flavor, Instance, utcnow
 from tests.configuration import configure
+from tests.ear import SECONDS, Ear, listening
+from tests.nova import PUBLIC_KEY
 
 RABBIT = os.environ.get("MINOVA_TEST_RABBIT_URL")
 TRANSPORTS = [
@@ -27,39 +29,7 @@ TRANSPORTS = [
         RABBIT, id="rabbit", marks=[] if RABBIT else [pytest.mark.skip(reason="no RabbitMQ")]
     ),
 ]
-SECONDS = 10
 LEASE = 60.0
-
-
-class Ear:
-    """An endpoint of a listener: keeps what it hears."""
-
-    def __init__(self) -> None:
-        self._heard: list[tuple[str, str, dict[str, Any]]] = []
-        self._more = threading.Condition()
-
-    def _keep(self, event: str, priority: str, payload: dict[str, Any]) -> None:
-        with self._more:
-            self._heard.append((event, priority, payload))
-            self._more.notify_all()
-
-    def info(self, ctxt: Any, publisher: str, event: str, payload: Any, metadata: Any) -> None:
-        assert publisher.startswith(("nova-api:", "nova-compute:"))
-        self._keep(event, "INFO", payload)
-
-    def error(self, ctxt: Any, publisher: str, event: str, payload: Any, metadata: Any) -> None:
-        self._keep(event, "ERROR", payload)
-
-    def wait_for(self, uuid: str, count: int) -> list[tuple[str, str, dict[str, Any]]]:
-        """The first `count` notifications about a server, in the order they came."""
-        deadline = time.monotonic() + SECONDS
-        with self._more:
-            while True:
-                mine = [n for n in self._heard if n[2]["nova_object.data"]["uuid"] == uuid]
-                if len(mine) >= count or time.monotonic() > deadline:
-                    assert len(mine) >= count, [event for event, _, _ in mine]
-                    return mine
-                self._more.wait(deadline - time.monotonic())
 
 
 Told = Callable[..., None]
@@ -90,16 +60,8 @@ def ear(request: pytest.FixtureRequest, told: Told) -> Iterator[Ear]:
     """A listener of the notifications that this process sends."""
     topic = f"heard-{uuid.uuid4().hex}"
     told(request.param, topic=topic)
-    transport = oslo_messaging.get_notification_transport(cfg.CONF)
-    heard = Ear()
-    listener = oslo_messaging.get_notification_listener(
-        transport, [oslo_messaging.Target(topic=topic)], [heard], executor="threading"
-    )
-    listener.start()
-    yield heard
-    listener.stop()
-    listener.wait()
-    transport.cleanup()
+    with listening(topic) as heard:
+        yield heard
 
 
 @pytest.fixture
@@ -222,3 +184,65 @@ def test_nothing_is_read_or_made_when_nobody_is_told(
     _, work = launched(db, ctxt)
     states.finish(db, work, None)
     assert not notices.on()
+
+
+# What is done to the API, and what is heard of it.
+RESOURCES: list[tuple[str, str, Any, list[str]]] = [
+    (
+        *("POST", "/flavors"),
+        {"flavor": {"name": "f", "id": "f", "ram": 1, "vcpus": 1, "disk": 1}},
+        ["flavor.create"],
+    ),
+    ("PUT", "/flavors/f", {"flavor": {"description": "d"}}, ["flavor.update"]),
+    ("POST", "/flavors/f/os-extra_specs", {"extra_specs": {"a": "b"}}, ["flavor.update"]),
+    ("DELETE", "/flavors/f", None, ["flavor.delete"]),
+    (
+        *("POST", "/os-keypairs"),
+        {"keypair": {"name": "k", "public_key": PUBLIC_KEY}},
+        ["keypair.import.start", "keypair.import.end"],
+    ),
+    ("DELETE", "/os-keypairs/k", None, ["keypair.delete.start", "keypair.delete.end"]),
+    (
+        *("POST", "/os-aggregates"),
+        {"aggregate": {"name": "a"}},
+        ["aggregate.create.start", "aggregate.create.end"],
+    ),
+    (
+        *("POST", "/os-aggregates/1/action"),
+        {"set_metadata": {"metadata": {"ssd": "true"}}},
+        ["aggregate.update_metadata.start", "aggregate.update_metadata.end"],
+    ),
+    ("DELETE", "/os-aggregates/1", None, ["aggregate.delete.start", "aggregate.delete.end"]),
+    (
+        *("POST", "/os-server-groups"),
+        {"server_group": {"name": "g", "policy": "affinity"}},
+        ["server_group.create"],
+    ),
+    ("PUT", "/os-services/SERVICE", {"status": "disabled"}, ["service.update"]),
+    ("DELETE", "/os-services/SERVICE", None, ["service.delete"]),
+]
+
+
+def test_changes_of_resources_are_heard_of_in_their_order(ear: Ear, db: Database) -> None:
+    admin = RequestContext(
+        user_id="u", project_id="p" * 32, roles=["admin", "member", "reader"], overwrite=False
+    )
+    hosts.report_service(db, "h", "nova-compute", "i")
+    service = hosts.services(db)[0].uuid
+    client = testing.TestClient(app.build(db, authenticate=lambda req: admin))
+    expected: list[str] = []
+    for method, path, body, events in RESOURCES:
+        answer = client.simulate_request(
+            method,
+            "/v2.1" + path.replace("SERVICE", service),
+            json=body,
+            headers={"OpenStack-API-Version": "compute 2.96"},
+        )
+        assert answer.status_code < 300, answer.text
+        expected += events
+    heard = ear.wait_for_events(len(expected))
+    assert [event for event, _, _ in heard] == expected
+    by_name = {event: payload["nova_object.data"] for event, _, payload in heard}
+    assert by_name["flavor.delete"]["extra_specs"] == {"a": "b"}
+    assert by_name["aggregate.update_metadata.end"]["metadata"] == {"ssd": "true"}
+    assert by_name["service.update"]["disabled"] is True

@@ -21,6 +21,8 @@ OPTIONS: dict[str, dict[str, object]] = {
     "quota": {"instances": 40, "cores": 60},
     "compute": {"report_interval": 2, "service_down_time": 8},
 }
+# Somebody may listen at a broker.
+TOLD: dict[str, dict[str, object]] = {"oslo_messaging_notifications": {"driver": "messagingv2"}}
 # What may hold secrets: configuration, the bootstrap's input, the keys of tokens.
 SECRET_PLACES = ("minova.conf", "passwords.json", "fernet-keys")
 # Larger are only volumes and images.
@@ -53,7 +55,7 @@ def cloud(profile: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cl
     if profile == "embedded":
         running = Cloud(folder, options=OPTIONS)
     else:
-        running = full.full_cloud(folder, profile, options=OPTIONS)
+        running = full.full_cloud(folder, profile, options=OPTIONS | TOLD)
     try:
         running.start()
         yield running

@@ -1,0 +1,206 @@
+"""Notifications of resources that only the API changes: flavors, key pairs, services, …
+
+`TABLE` has a row per call that changes one: what it is called, and how the
+resource is read. It is told of what was done, when it is done. Actions on
+servers are told where they are recorded (`db.notices`).
+"""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import falcon
+from oslo_config import cfg
+
+from minova.common import errors, notices
+from minova.common.context import RequestContext
+from minova.common.notices import Notice
+from minova.common.wsgi import Handler, Route
+from minova.db import aggregates, flavors, hosts, instances, keypairs, server_groups
+from minova.db.engine import Database
+from minova.model import notices as payloads
+from minova.model.notices import Json, stamp, versioned
+
+Params = dict[str, str]
+# The resource as it is now: by the call's path and, once it is there, its answer; None if unknown.
+Look = Callable[[Database, falcon.Request, Params, Any], Json | None]
+
+
+@dataclass(frozen=True)
+class Told:
+    """A row. `phases`: .start and .end, rather than the event alone.
+
+    `events` are (key in the body, event) of a call with several meanings; of
+    no key it is `event`, or nothing when that is empty.
+    """
+
+    event: str
+    look: Look
+    phases: bool = False
+    events: tuple[tuple[str, str], ...] = ()
+
+
+def _flavor(db: Database, req: falcon.Request, params: Params, answer: Any) -> Json | None:
+    key = params.get("flavor_id") or (answer and answer["flavor"]["id"])
+    if not key:
+        return None
+    found = flavors.get(db, key, project_id=None)
+    return payloads.flavor(found, flavors.projects_of(db, found.id))
+
+
+def _keypair(db: Database, req: falcon.Request, params: Params, answer: Any) -> Json | None:
+    told = answer["keypair"] if answer else {}
+    name = params.get("name") or told.get("name")
+    if not name:
+        return None
+    asked = req.params.get("user_id")
+    user = told.get("user_id") or (asked if isinstance(asked, str) else req.context.ctxt.user_id)
+    key = keypairs.get(db, str(user), name)
+    fields = ("user_id", "name", "fingerprint", "public_key", "type")
+    return versioned("KeypairPayload", "1.0", {field: getattr(key, field) for field in fields})
+
+
+def _service(db: Database, req: falcon.Request, params: Params, answer: Any) -> Json | None:
+    key = params["service_id"]
+    if len(key) != 36:  # before 2.53: a number, or a word and a host in the body
+        told = (answer or {}).get("service") or {}
+        named = {"host": told.get("host"), "binary": told.get("binary")} if told else {}
+        found = [s for s in hosts.services(db, **named) if named or str(s.id) == key]
+        if not found:
+            return None
+        key = found[0].uuid
+    service = hosts.service(db, key)
+    fields = ("host", "binary", "disabled", "disabled_reason", "forced_down", "uuid")
+    return versioned(
+        "ServiceStatusPayload",
+        "1.1",
+        {
+            **{field: getattr(service, field) for field in fields},
+            "topic": service.binary.removeprefix("nova-"),
+            "report_count": 0,
+            "availability_zone": None,
+            "last_seen_up": stamp(service.last_seen_at),
+            "version": 0,
+        },
+    )
+
+
+def _group(db: Database, req: falcon.Request, params: Params, answer: Any) -> Json | None:
+    key = params.get("group_id") or (answer and answer["server_group"]["id"])
+    if not key:
+        return None
+    group = server_groups.get(db, key)
+    fields = ("uuid", "name", "user_id", "project_id", "members", "policy")
+    return versioned(
+        "ServerGroupPayload",
+        "1.1",
+        {
+            **{field: getattr(group, field) for field in fields},
+            "policies": [group.policy],
+            "hosts": None,
+            "rules": {name: str(value) for name, value in group.rules.items()},
+        },
+    )
+
+
+def _aggregate(db: Database, req: falcon.Request, params: Params, answer: Any) -> Json | None:
+    key = params.get("aggregate_id") or (answer and answer["aggregate"]["id"])
+    if not key or not str(key).isdecimal():
+        return None
+    fields = ("id", "uuid", "name", "hosts", "metadata")
+    found = aggregates.get(db, int(key))
+    return versioned("AggregatePayload", "1.1", {field: getattr(found, field) for field in fields})
+
+
+def _server(db: Database, req: falcon.Request, params: Params, answer: Any) -> Json | None:
+    found = instances.get(db, params["server_id"])
+    return payloads.action(found, _who(req.context.ctxt))
+
+
+_FLAVOR = "/v2.1/flavors/{flavor_id}"
+_AGGREGATE = "/v2.1/os-aggregates/{aggregate_id}"
+
+TABLE: dict[str, Told] = {
+    "POST /v2.1/flavors": Told("flavor.create", _flavor),
+    f"PUT {_FLAVOR}": Told("flavor.update", _flavor),
+    f"DELETE {_FLAVOR}": Told("flavor.delete", _flavor),
+    f"POST {_FLAVOR}/action": Told("flavor.update", _flavor),
+    f"POST {_FLAVOR}/os-extra_specs": Told("flavor.update", _flavor),
+    f"PUT {_FLAVOR}/os-extra_specs/{{key}}": Told("flavor.update", _flavor),
+    f"DELETE {_FLAVOR}/os-extra_specs/{{key}}": Told("flavor.update", _flavor),
+    "POST /v2.1/os-keypairs": Told(
+        "keypair.create", _keypair, phases=True, events=(("public_key", "keypair.import"),)
+    ),
+    "DELETE /v2.1/os-keypairs/{name}": Told("keypair.delete", _keypair, phases=True),
+    "PUT /v2.1/os-services/{service_id}": Told("service.update", _service),
+    "DELETE /v2.1/os-services/{service_id}": Told("service.delete", _service),
+    "POST /v2.1/os-server-groups": Told("server_group.create", _group),
+    "DELETE /v2.1/os-server-groups/{group_id}": Told("server_group.delete", _group),
+    "POST /v2.1/os-aggregates": Told("aggregate.create", _aggregate, phases=True),
+    f"PUT {_AGGREGATE}": Told("aggregate.update_prop", _aggregate, phases=True),
+    f"DELETE {_AGGREGATE}": Told("aggregate.delete", _aggregate, phases=True),
+    f"POST {_AGGREGATE}/action": Told(
+        "",
+        _aggregate,
+        phases=True,
+        events=(
+            ("add_host", "aggregate.add_host"),
+            ("remove_host", "aggregate.remove_host"),
+            ("set_metadata", "aggregate.update_metadata"),
+        ),
+    ),
+    # These two have no work that could end later.
+    "POST /v2.1/servers/{server_id}/action": Told(
+        "", _server, events=(("lock", "instance.lock"), ("unlock", "instance.unlock"))
+    ),
+}
+
+
+def telling(route: Route, db: Database) -> Route:
+    """The route, telling of what it changes; the same route if it changes nothing."""
+    row = TABLE.get(f"{route.method} {route.path}")
+    return route if row is None else replace(route, handler=_telling(route.handler, row, db))
+
+
+def _telling(handler: Handler, row: Told, db: Database) -> Handler:
+    @functools.wraps(handler)
+    def told(req: falcon.Request, resp: falcon.Response, **params: str) -> Any:
+        if not notices.on():
+            return handler(req, resp, **params)
+        before = _look(db, req, row, params, None)
+        answer = handler(req, resp, **params)
+        event = _event(row, req.context.get("body"))
+        # What is gone is told as it was.
+        after = _look(db, req, row, params, answer) or before
+        if event and after:
+            if row.phases:
+                _send(req, f"{event}.start", before or after)
+            _send(req, f"{event}.end" if row.phases else event, after)
+        return answer
+
+    return told
+
+
+def _event(row: Told, body: Any) -> str:
+    keys = set(body) if isinstance(body, dict) else set()
+    for inner in body.values() if isinstance(body, dict) else ():
+        keys |= set(inner) if isinstance(inner, dict) else set()
+    return next((event for key, event in row.events if key in keys), row.event)
+
+
+def _look(db: Database, req: falcon.Request, row: Told, params: Params, answer: Any) -> Json | None:
+    try:
+        return row.look(db, req, params, answer)
+    except errors.MinovaError:
+        return None
+
+
+def _send(req: falcon.Request, event: str, payload: Json) -> None:
+    ctxt: RequestContext = req.context.ctxt
+    publisher = f"nova-api:{cfg.CONF.host}"
+    notices.send(Notice(event, payload, publisher, ctxt.to_wire()))
+
+
+def _who(ctxt: RequestContext) -> Json:
+    return {key: getattr(ctxt, key) for key in ("request_id", "user_id", "project_id")}
