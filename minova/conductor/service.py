@@ -16,6 +16,7 @@ from minova.db import hosts
 from minova.db.engine import Database
 
 BINARY = "nova-conductor"
+# Between two looks for resizes that nobody confirms.
 _UNCONFIRMED_SECONDS = 10
 
 
@@ -33,7 +34,12 @@ def services() -> list[Service]:
         Periodic(
             BINARY, "recovery", conf.conductor.recovery_interval, Recovery(db, launcher).sweep
         ),
-        Periodic(BINARY, "unconfirmed", _UNCONFIRMED_SECONDS, launcher.confirm_overdue),
+        Periodic(
+            BINARY,
+            "unconfirmed",
+            min(_UNCONFIRMED_SECONDS, conf.compute.resize_confirm_window or _UNCONFIRMED_SECONDS),
+            launcher.confirm_overdue,
+        ),
         Periodic(BINARY, "reclaim", reclaimer.interval, reclaimer.sweep, delay=True),
         Periodic(
             BINARY, "shelved", conf.compute.shelved_poll_interval, Shelving(db).offload_overdue

@@ -194,12 +194,19 @@ class Driver(Protocol):
     def unrescue(self, instance: Instance, vifs: list[VIF]) -> None:
         """Boot its own disks again, and remove what the rescue had."""
 
-    def migrate_out(self, instance: Instance, migration_id: str, flavor: Flavor) -> dict[str, Any]:
+    def migrate_out(
+        self,
+        instance: Instance,
+        migration_id: str,
+        flavor: Flavor,
+        cancelled: Callable[[], bool],
+    ) -> dict[str, Any]:
         """Stop the guest and keep its disks as they are, for a way back under `migration_id`.
 
         `instance` has its old flavor. Answers what another host needs to go
         on with it. Raises errors.Invalid, with the guest left alone, when
-        `flavor` would make a disk smaller.
+        `flavor` would make a disk smaller. `cancelled` is asked now and then;
+        errors.Conflict when it says yes.
         """
 
     def migrate_in(

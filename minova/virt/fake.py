@@ -219,9 +219,15 @@ class FakeDriver:
         self._enter("unrescue")
         fake_rescue.unrescue(self.host, instance, vifs)
 
-    def migrate_out(self, instance: Instance, migration_id: str, flavor: Flavor) -> dict[str, Any]:
+    def migrate_out(
+        self,
+        instance: Instance,
+        migration_id: str,
+        flavor: Flavor,
+        cancelled: Callable[[], bool],
+    ) -> dict[str, Any]:
         self._enter("migrate_out")
-        return fake_moves.leave(self.host, instance, migration_id, flavor)
+        return fake_moves.leave(self.host, instance, migration_id, flavor, cancelled)
 
     def migrate_in(
         self, instance: Instance, luggage: dict[str, Any], vifs: list[VIF], *, start: bool

@@ -1,20 +1,30 @@
 """Fake guests that change their size or host: the old one is kept until the move is confirmed."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from minova.common import errors
 from minova.model import states
 from minova.model.instance import VIF, Flavor, Instance
 from minova.virt import sizes
 from minova.virt.fake_host import ENDED, FakeGuest, FakeHost
 
 
-def leave(host: FakeHost, instance: Instance, migration_id: str, flavor: Flavor) -> dict[str, Any]:
+def leave(
+    host: FakeHost,
+    instance: Instance,
+    migration_id: str,
+    flavor: Flavor,
+    cancelled: Callable[[], bool],
+) -> dict[str, Any]:
     """See `Driver.migrate_out`."""
     sizes.check_resize(instance, flavor)
     with host.lock:
         guest = host.existing(instance.uuid)
         guest.power_state = states.SHUTDOWN
+        if cancelled():
+            raise errors.Conflict("The server is being deleted; its disk is not kept.")
         if migration_id not in guest.aside:
             guest.aside = {migration_id: replace(guest, aside={})}
     return {}

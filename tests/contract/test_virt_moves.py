@@ -15,6 +15,10 @@ MIGRATION = "6a5a9f0e-4c2a-4b57-9c3b-0f6d3f0c5a11"
 MIB = 1024**2
 
 
+def never() -> bool:
+    return False
+
+
 def sized(instance, **changed):
     return replace(instance, flavor=replace(instance.flavor, **changed))
 
@@ -50,7 +54,7 @@ def up(rig: Rig, instance, boots=1):
 
 def moved(rig: Rig, instance, *, start=True):
     after = larger(instance)
-    luggage = rig.driver.migrate_out(instance, MIGRATION, after.flavor)
+    luggage = rig.driver.migrate_out(instance, MIGRATION, after.flavor, never)
     assert rig.driver.power_state(instance) == states.SHUTDOWN
     rig.driver.migrate_in(after, luggage, [], start=start)
     return after
@@ -104,7 +108,7 @@ def test_a_smaller_disk_is_refused_and_the_guest_left_alone(rig: Rig) -> None:
     image = rig.image()
     instance = rig.boot(sized(nouns.instance_of(image), root_gb=2))
     with pytest.raises(errors.Invalid, match="Unable to resize disk down"):
-        rig.driver.migrate_out(instance, MIGRATION, sized(instance, root_gb=1).flavor)
+        rig.driver.migrate_out(instance, MIGRATION, sized(instance, root_gb=1).flavor, never)
     assert rig.driver.power_state(instance) == states.RUNNING
     rig.driver.revert_migration(instance, MIGRATION, [], start=True)
     assert rig.driver.power_state(instance) == states.RUNNING
@@ -126,15 +130,24 @@ def test_another_migration_keeps_the_disks_of_its_own_beginning(rig: Rig) -> Non
     instance = up(rig, rig.boot())
     after = up(rig, moved(rig, instance), boots=2)
     again = sized(after, root_gb=3)
-    luggage = rig.driver.migrate_out(after, "another", again.flavor)
+    luggage = rig.driver.migrate_out(after, "another", again.flavor, never)
     rig.driver.migrate_in(again, luggage, [], start=True)
     rig.driver.revert_migration(after, "another", [], start=True)
     assert root_gb(rig, after) == 2
 
 
+def test_a_delete_breaks_off_the_keeping_of_the_disks(rig: Rig) -> None:
+    instance = up(rig, rig.boot())
+    with pytest.raises(errors.Conflict, match="being deleted"):
+        rig.driver.migrate_out(instance, MIGRATION, larger(instance).flavor, lambda: True)
+    assert not kept(rig, instance)
+    rig.driver.revert_migration(instance, MIGRATION, [], start=True)
+    assert rig.driver.power_state(instance) == states.RUNNING
+
+
 def test_a_guest_that_is_destroyed_in_the_middle_leaves_nothing(rig: Rig) -> None:
     instance = up(rig, rig.boot())
-    rig.driver.migrate_out(instance, MIGRATION, larger(instance).flavor)
+    rig.driver.migrate_out(instance, MIGRATION, larger(instance).flavor, never)
     rig.driver.destroy(instance)
     assert rig.driver.leftovers([]) == []
 

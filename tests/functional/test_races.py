@@ -11,6 +11,7 @@ WORKERS = 8
 OPTIONS: dict[str, dict[str, object]] = {
     "quota": {"instances": 100, "cores": 400},
     "api": {"threads": 20},
+    "compute": {"resize_confirm_window": 5},
 }
 
 
@@ -31,6 +32,11 @@ def test_rounds_of_racing_requests_leave_nothing(tmp_path_factory: pytest.TempPa
         nova.until(lambda: cloud.guests() == set(), "no guest and no disk is left")
         for volume in volumes:
             assert storage.get_volume(volume).status == "available"
+        overdue = nova.launch()
+        assert nova.act(overdue, "resize", {"flavorRef": larger}).status_code == 202
+        nova.until(lambda: nova.settled(overdue)["status"] == "ACTIVE", "it is confirmed in time")
+        assert nova.get(f"/servers/{overdue}")["server"]["flavor"]["vcpus"] == 2
+        nova.delete(overdue)
         books.close()
     finally:
         cloud.stop()

@@ -95,7 +95,10 @@ def _leave(move: _Move) -> Outcome | None:
     migration = move.migration
     move.advance(_TASKS, _MIGRATING)
     try:
-        luggage = move.host.driver.migrate_out(move.instance, migration.uuid, migration.new_flavor)
+        cancelled = move.host.cancelled(move.instance.uuid)
+        luggage = move.host.driver.migrate_out(
+            move.instance, migration.uuid, migration.new_flavor, cancelled.is_set
+        )
     except Exception as error:
         return _put_back(move, error)
     if migration.stays:

@@ -143,7 +143,7 @@ def grow(path: Path, format: str, size: int) -> None:
     run(*_LIMITS, "qemu-img", "resize", "-q", "-f", format, str(path), str(size))
 
 
-def run(*command: str, seconds: float = _SECONDS) -> None:
+def run(*command: str) -> None:
     """Run a program with nothing of ours but a deadline; its failure is in the log.
 
     Raises errors.Unavailable, which names the program and nothing more.
@@ -158,7 +158,7 @@ def run(*command: str, seconds: float = _SECONDS) -> None:
             check=False,
             env=environment,
             stdin=subprocess.DEVNULL,
-            timeout=seconds,
+            timeout=_SECONDS,
         )
         reason = done.stderr.strip() if done.returncode else ""
         failed = done.returncode != 0

@@ -209,9 +209,15 @@ class LibvirtDriver:
             rescue.leave(guest, self._folder(instance.uuid))
             self._start_with(guest, instance, vifs)
 
-    def migrate_out(self, instance: Instance, migration_id: str, flavor: Flavor) -> dict[str, Any]:
+    def migrate_out(
+        self,
+        instance: Instance,
+        migration_id: str,
+        flavor: Flavor,
+        cancelled: Callable[[], bool],
+    ) -> dict[str, Any]:
         guest, folder = self._guest(instance.uuid), self._folder(instance.uuid)
-        moves.leave(guest, self._watch, folder, instance, migration_id, flavor)
+        moves.leave(guest, self._watch, folder, instance, migration_id, flavor, cancelled)
         return {}
 
     def migrate_in(

@@ -6,9 +6,12 @@
 They stand in the instance's folder, so they go with it when it is deleted.
 """
 
+import os
 import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from minova.common import errors
 from minova.model import device_names
 from minova.model.instance import Instance
 from minova.virt import qcow2
@@ -16,11 +19,14 @@ from minova.virt.libvirt import disks
 from minova.virt.libvirt.disks import InstanceFolder
 
 _ASIDE, _BACK, _PART = "aside-", "back-", ".part"
-_COPY_SECONDS = 3600
+_CHUNK = 64 * 1024 * 1024
 
 
-def keep(folder: InstanceFolder, migration_id: str) -> None:
-    """Have copies of the disks of a stopped guest. Idempotent."""
+def keep(folder: InstanceFolder, migration_id: str, cancelled: Callable[[], bool]) -> None:
+    """Have copies of the disks of a stopped guest. Idempotent.
+
+    `cancelled` is asked now and then; errors.Conflict when it says yes.
+    """
     _finish_putting_back(folder)
     aside = folder / f"{_ASIDE}{migration_id}"
     for other in folder.path.glob(f"{_ASIDE}*"):
@@ -30,10 +36,17 @@ def keep(folder: InstanceFolder, migration_id: str) -> None:
         return
     part = aside.with_name(aside.name + _PART)
     part.mkdir(mode=0o700)
-    for file in _disks(folder):
-        copying = ("cp", "--reflink=auto", "--sparse=always", str(file), str(part / file.name))
-        disks.run(*copying, seconds=_COPY_SECONDS)
-    part.rename(aside)
+    try:
+        for file in _disks(folder):
+            _copy(file, part / file.name, cancelled)
+        part.rename(aside)
+    except BaseException as error:
+        shutil.rmtree(part, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise errors.Unavailable(
+                f"The host could not keep the server's old disks ({error.strerror})."
+            ) from error
+        raise
 
 
 def forget(folder: InstanceFolder) -> None:
@@ -92,3 +105,32 @@ def _finish_putting_back(folder: InstanceFolder) -> None:
         for file in back.iterdir():
             file.rename(folder / file.name)
         back.rmdir()
+
+
+def _copy(source: Path, target: Path, cancelled: Callable[[], bool]) -> None:
+    """Copy what is not a hole; where the file system can, the blocks are shared."""
+    with source.open("rb") as old, target.open("wb") as new:
+        target.chmod(0o600)
+        for start, end in _data(old.fileno()):
+            while start < end:
+                if cancelled():
+                    raise errors.Conflict("The server is being deleted; its disk is not kept.")
+                wanted = min(_CHUNK, end - start)
+                copied = os.copy_file_range(old.fileno(), new.fileno(), wanted, start, start)
+                if not copied:
+                    raise errors.Unavailable(f"{source.name} of the server shrank while copied.")
+                start += copied
+        new.truncate(os.fstat(old.fileno()).st_size)
+        os.fsync(new.fileno())
+
+
+def _data(file: int) -> Iterator[tuple[int, int]]:
+    """Where the file is no hole: (from, to), in order."""
+    size, at = os.fstat(file).st_size, 0
+    while at < size:
+        try:
+            start = os.lseek(file, at, os.SEEK_DATA)
+        except OSError:
+            return  # nothing but a hole from here to the end
+        at = os.lseek(file, start, os.SEEK_HOLE)
+        yield start, at

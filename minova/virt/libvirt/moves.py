@@ -21,12 +21,13 @@ def leave(
     instance: Instance,
     migration_id: str,
     flavor: Flavor,
+    cancelled: Callable[[], bool],
 ) -> None:
     """See `Driver.migrate_out`."""
     sizes.check_resize(instance, flavor)
     with watch.expecting(guest.uuid, states.SHUTDOWN):
         power.stop(guest, watch, _STOP_SECONDS)
-    kept_disks.keep(folder, migration_id)
+    kept_disks.keep(folder, migration_id, cancelled)
 
 
 def arrive(
