@@ -23,14 +23,13 @@ _LIMITS: dict[str, tuple[str, Version, Version]] = {
     "maxPersonality": ("injected_files", MIN, (2, 56)),
     "maxPersonalitySize": ("injected_file_content_bytes", MIN, (2, 56)),
 }
-# Limits that became the network service's, and say nothing since.
+# Limits that became the network service's, and hold for nothing since.
 _OF_THE_NETWORK = {
-    "maxSecurityGroups": -1,
-    "maxSecurityGroupRules": -1,
-    "maxTotalFloatingIps": -1,
-    "totalFloatingIpsUsed": 0,
-    "totalSecurityGroupsUsed": 0,
+    "maxSecurityGroups": "security_groups",
+    "maxSecurityGroupRules": "security_group_rules",
+    "maxTotalFloatingIps": "floating_ips",
 }
+_USED_OF_THE_NETWORK = ("totalFloatingIpsUsed", "totalSecurityGroupsUsed")
 
 
 class Limits:
@@ -67,5 +66,6 @@ class Limits:
             "totalServerGroupsUsed": groups,
         }
         if version < (2, 36):
-            absolute |= _OF_THE_NETWORK
+            absolute |= {name: limits.get(key, -1) for name, key in _OF_THE_NETWORK.items()}
+            absolute |= dict.fromkeys(_USED_OF_THE_NETWORK, 0)
         return {"limits": {"rate": [], "absolute": absolute}}

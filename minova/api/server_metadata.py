@@ -73,14 +73,16 @@ class ServerMetadata:
 
     def delete(self, req: falcon.Request, resp: falcon.Response, server_id: str, key: str) -> None:
         """DELETE /servers/{server_id}/metadata/{key}"""
-        instance = self._changeable(req, server_id, "server-metadata:delete")
+        instance = self._changeable(req, server_id, "server-metadata:delete", "delete metadata")
         if key not in instance.metadata:
             raise errors.NotFound(_MISSING)
         self._change(instance, lambda old: {k: v for k, v in old.items() if k != key})
 
-    def _changeable(self, req: falcon.Request, server_id: str, rule: str) -> Instance:
+    def _changeable(
+        self, req: falcon.Request, server_id: str, rule: str, word: str = "update metadata"
+    ) -> Instance:
         instance = self._access.server(req, server_id, rule)
-        check_state(req, instance, "update_metadata", "update metadata")
+        check_state(req, instance, "update_metadata", word)
         return instance
 
     def _change(

@@ -10,11 +10,11 @@ from minova.api.access import Access
 from minova.api.microversions import window
 from minova.api.schemas import labels as schemas
 from minova.api.schemas.servers import TAG
-from minova.api.server_metadata import check_state
 from minova.api.views import links
 from minova.common import errors
 from minova.common.wsgi import Route
 from minova.db import server_labels
+from minova.model import states
 from minova.model.instance import Instance
 
 _MOST = 50
@@ -51,14 +51,14 @@ class ServerTags:
     @window("2.26")
     def replace(self, req: falcon.Request, resp: falcon.Response, server_id: str) -> dict[str, Any]:
         """PUT /servers/{server_id}/tags"""
-        instance = self._changeable(req, server_id, "os-server-tags:update_all")
+        instance = self._changeable(req, server_id, "update_all", "update tags")
         wanted = list(dict.fromkeys(schemas.REPLACE_TAGS.of(req)["tags"]))
         return {"tags": server_labels.change_tags(self._db, instance.uuid, lambda old: wanted)}
 
     @window("2.26")
     def add(self, req: falcon.Request, resp: falcon.Response, server_id: str, tag: str) -> None:
         """PUT /servers/{server_id}/tags/{tag}"""
-        instance = self._changeable(req, server_id, "os-server-tags:update")
+        instance = self._changeable(req, server_id, "update", "update tag")
         if not re.fullmatch(TAG["pattern"], tag) or len(tag) > TAG["maxLength"]:
             raise errors.Invalid(
                 f"Tag '{tag[:64]}' is invalid. It must be at most {TAG['maxLength']} characters "
@@ -75,7 +75,7 @@ class ServerTags:
     @window("2.26")
     def remove(self, req: falcon.Request, resp: falcon.Response, server_id: str, tag: str) -> None:
         """DELETE /servers/{server_id}/tags/{tag}"""
-        instance = self._changeable(req, server_id, "os-server-tags:delete")
+        instance = self._changeable(req, server_id, "delete", "delete tag")
         if tag not in instance.tags:
             raise _missing(server_id, tag)
         server_labels.change_tags(
@@ -85,12 +85,17 @@ class ServerTags:
     @window("2.26")
     def clear(self, req: falcon.Request, resp: falcon.Response, server_id: str) -> None:
         """DELETE /servers/{server_id}/tags"""
-        instance = self._changeable(req, server_id, "os-server-tags:delete_all")
+        instance = self._changeable(req, server_id, "delete_all", "delete tags")
         server_labels.change_tags(self._db, instance.uuid, lambda old: [])
 
-    def _changeable(self, req: falcon.Request, server_id: str, rule: str) -> Instance:
-        instance = self._access.server(req, server_id, rule)
-        check_state(req, instance, "update_metadata", "update tags")
+    def _changeable(self, req: falcon.Request, server_id: str, rule: str, word: str) -> Instance:
+        """Tags change like metadata, but a lock does not keep them."""
+        instance = self._access.server(req, server_id, f"os-server-tags:{rule}")
+        if instance.vm_state not in states.ACTIONS["update_metadata"].vm_states:
+            raise errors.Conflict(
+                f"Cannot '{word}' instance {instance.uuid} while it is in vm_state "
+                f"{instance.vm_state}"
+            )
         return instance
 
 
