@@ -4,6 +4,7 @@
 """
 
 import contextlib
+import hashlib
 import json
 import shutil
 import socket
@@ -107,9 +108,7 @@ def keep_log(running: test_cloud.Cloud) -> None:
 def private_lab() -> Iterator[Cloud]:
     """A lab by stack.sh on a private host: this machine once more, in namespaces."""
     with PrivateHost() as host:
-        # What stack.sh would make anew.
-        copy = f"mkdir -p {LAB_GUEST.parents[1]} && cp -r {GUEST.parent} {LAB_GUEST.parents[1]}/"
-        prepared = host.run("bash", "-c", copy)
+        prepared = host.run("bash", "-c", _carry_in())
         if prepared.returncode:
             sys.exit(f"{prepared.stderr}no test guest: run tools/build-guest-image")
         stacked = host.run(f"{TOP}/devstack/stack.sh", "--no-demo", timeout=STACK_SECONDS)
@@ -122,3 +121,15 @@ def private_lab() -> Iterator[Cloud]:
         yield Cloud("a lab on a private host", "libvirt", known, prefix, guest=GUEST)
         log = host.run("bash", "-c", "cat /var/log/minova/minova-run.out").stdout
         (TOP / "build" / "tempest" / "private-lab.log").write_text(log)
+
+
+def _carry_in() -> str:
+    """What stack.sh would download or make is here: the test guest, and minova's own venv."""
+    wanted = (TOP / "pyproject.toml").read_bytes()
+    wanted += (TOP / "devstack" / "constraints.txt").read_bytes()
+    stamp = f"{hashlib.sha256(wanted).hexdigest()}  -"
+    folder = LAB_GUEST.parents[1]
+    return (
+        f"mkdir -p {folder} && cp -r {GUEST.parent} {folder}/ && "
+        f"printf '%s' '{stamp}' >{TOP}/.venv/.minova-stamp"
+    )
