@@ -36,7 +36,7 @@ from minova.virt.driver import Driver
 
 LOG = logging.getLogger(__name__)
 _ACTION_WORKERS = 16
-_DELETES = ("delete", "forceDelete")
+_DELETES = ("delete", "forceDelete", "softDelete")
 
 
 class ComputeManager:

@@ -338,6 +338,14 @@ def reset(db: Database, ctxt: RequestContext, uuid: str, vm_state: str) -> None:
 
 
 @retried
+def set_lock(db: Database, ctxt: RequestContext, uuid: str, action: str, **values: Any) -> None:
+    """`lock` or `unlock` an instance: its record, and that it was done, at once."""
+    with db.transaction() as connection:
+        instances.update_on(connection, uuid, **values)
+        actions.finish(connection, actions.start(connection, ctxt, uuid, action), None)
+
+
+@retried
 def power_state_seen(db: Database, uuid: str, host: str, power_state: int) -> bool:
     """What `host` saw happen to its idle instance (see states.SEEN); False if it was not idle."""
     with db.transaction() as connection:

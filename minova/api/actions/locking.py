@@ -2,15 +2,17 @@
 
 from minova.api.actions.row import Action, Call, Tools
 from minova.api.schemas import actions as schemas
-from minova.db import instances
+from minova.db import states
 
 
 def _lock(tools: Tools, call: Call) -> None:
     instance = call.instance
     wanted = call.value if isinstance(call.value, dict) else {}
-    instances.update(
+    states.set_lock(
         tools.db,
+        call.ctxt,
         instance.uuid,
+        "lock",
         locked=True,
         locked_by="owner" if instance.project_id == call.ctxt.project_id else "admin",
         locked_reason=wanted.get("locked_reason"),
@@ -26,7 +28,8 @@ def _unlock(tools: Tools, call: Call) -> None:
             project_id=instance.project_id,
             user_id=instance.user_id,
         )
-    instances.update(tools.db, instance.uuid, locked=False, locked_by=None, locked_reason=None)
+    free = {"locked": False, "locked_by": None, "locked_reason": None}
+    states.set_lock(tools.db, call.ctxt, instance.uuid, "unlock", **free)
 
 
 ACTIONS = {

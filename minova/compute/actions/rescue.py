@@ -1,7 +1,5 @@
 """Rescue and unrescue: the guest boots another image for a while, its own disks beside it."""
 
-import threading
-
 from minova.common import errors
 from minova.common.context import RequestContext
 from minova.compute.actions.host import Host, Outcome, Unchanged
@@ -16,7 +14,7 @@ def _rescue(host: Host, ctxt: RequestContext, instance: Instance, work: Work) ->
     try:
         image = _image(host, instance, str(work.request["image_id"]))
         # The guest is stopped when everything is here, and no sooner.
-        host.driver.cache_image(Download(host.images, image, threading.Event()))
+        host.driver.cache_image(Download(host.images, image, host.cancelled(instance.uuid)))
         host.connect_volumes(instance)
     except errors.MinovaError as error:
         raise Unchanged(error.message, instance.vm_state) from error

@@ -53,8 +53,12 @@ def test_a_locked_server_stays_as_it_is_until_unlocked(nova, server) -> None:
         assert answer.status_code == 409
         message = answer.json()["conflictingRequest"]["message"]
         assert message == f"Instance {server} is locked"
+    assert nova.act(server, "reboot", {"type": "HARD"}, user="admin").status_code == 202
+    assert nova.settled(server)["status"] == "ACTIVE"
     assert nova.act(server, "unlock").status_code == 202
     assert nova.get(f"/servers/{server}")["server"]["locked"] is False
+    done = nova.get(f"/servers/{server}/os-instance-actions")["instanceActions"]
+    assert [action["action"] for action in done] == ["unlock", "reboot", "lock", "create"]
 
 
 def test_an_owner_cannot_undo_an_admins_lock(nova, server) -> None:
@@ -67,6 +71,8 @@ def test_an_admin_resets_a_state(nova, server) -> None:
     assert nova.act(server, "os-resetState", {"state": "error"}).status_code == 403
     assert nova.act(server, "os-resetState", {"state": "error"}, user="admin").status_code == 202
     assert nova.get(f"/servers/{server}")["server"]["status"] == "ERROR"
+    newest = nova.get(f"/servers/{server}/os-instance-actions")["instanceActions"][0]
+    assert newest["action"] == "resetState"
     assert nova.act(server, "reboot", {"type": "HARD"}).status_code == 202
     assert nova.settled(server)["status"] == "ACTIVE"
 
