@@ -183,3 +183,39 @@ def test_what_a_crash_interrupts_is_done_at_the_next_start(lab: Lab) -> None:
     nova.delete(*servers)
     for image in demo.images(name="survivor"):
         demo.delete_image(image.id)
+
+
+def test_a_rescued_guest_boots_the_other_image_and_deletes_leave_nothing(
+    lab: Lab, server: str
+) -> None:
+    nova = lab.nova
+    before = lab.folder(server)
+    answer = nova.act(server, "rescue", {"rescue_image_ref": lab.other})
+    assert answer.status_code == 200, answer.text
+    assert nova.settled(server)["status"] == "RESCUE"
+    lab.says(server, SECOND)
+    told = nova.get(f"/servers/{server}/diagnostics", user="admin")
+    assert (told["state"], told["config_drive"], told["num_disks"]) == ("running", True, 3)
+    assert nova.act(server, "unrescue").status_code == 202
+    assert nova.settled(server)["status"] == "ACTIVE"
+    nova.until(lambda: lab.console(server).count(FIRST) == 2, "the guest is itself again")
+    assert lab.folder(server) == before
+    assert nova.act(server, "rescue", {"rescue_image_ref": lab.other}).status_code == 200
+    nova.settled(server)  # and deleted as it is
+
+
+def test_a_suspended_guest_goes_on_after_its_cloud_was_killed(lab: Lab, server: str) -> None:
+    nova = lab.nova
+    assert nova.act(server, "suspend").status_code == 202
+    assert nova.settled(server)["OS-EXT-STS:power_state"] == 7
+    lab.cloud.kill("minova")
+    lab.host.kill_libvirtd()
+    lab.host.start_libvirtd()
+    lab.cloud.start_program("minova")
+    lab.cloud.wait_ready()
+    assert nova.settled(server)["status"] == "SUSPENDED"
+    assert nova.act(server, "resume").status_code == 202
+    assert nova.settled(server)["status"] == "ACTIVE"
+    assert lab.console(server).count(FIRST) == 1, "the guest was started anew"
+    assert nova.act(server, "os-stop").status_code == 202
+    assert nova.settled(server)["status"] == "SHUTOFF"
