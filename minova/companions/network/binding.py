@@ -28,6 +28,7 @@ FAILED = "binding_failed"
 ENSURE_TIMEOUT = 30
 REMOVE_TIMEOUT = 10
 DEAD_TIMEOUT = 5
+_SERVICE_ROLE = "service"
 
 
 class Refresher(service.Service):
@@ -120,6 +121,8 @@ class Binder:
             changed = set(before["security_groups"]) | set(port["security_groups"])
             if _membership(before) != _membership(port):
                 self._tell_others(port["id"], changed)
+        if before["device_id"] == port["device_id"] and _addresses(before) != _addresses(port):
+            self.addresses_changed([port])
         return port
 
     def deleted(self, ctxt: RequestContext, port: Row) -> None:
@@ -140,6 +143,10 @@ class Binder:
                     _reason(error),
                 )
         self._tell_others(port["id"], port["security_groups"])
+        # The compute service knows of what it deletes itself.
+        served = _served([port]) if _SERVICE_ROLE not in (ctxt.roles or []) else []
+        if served and self._servers is not None:
+            self._servers.deleted(served)
 
     def rules_changed(self, group_ids: list[str]) -> None:
         """Rules of groups came or went: tell the agents when a bound port uses them."""
@@ -153,12 +160,8 @@ class Binder:
         self._refresher.request()
 
     def addresses_changed(self, of_ports: list[Row]) -> None:
-        """Floating IPs came to these ports or went: tell the compute service of its servers."""
-        served = [
-            (port["device_id"], port["id"])
-            for port in of_ports
-            if port["device_owner"].startswith("compute:") and port["device_id"]
-        ]
+        """Addresses came to these ports or went: tell the compute service of its servers."""
+        served = _served(of_ports)
         if served and self._servers is not None:
             self._servers.changed(served)
 
@@ -197,6 +200,19 @@ class Binder:
             watched = groups.is_member_watched(connection, group_ids, by_others_than=port_id)
         if watched:
             self._refresher.request()
+
+
+def _served(of_ports: list[Row]) -> list[tuple[str, str]]:
+    """(server, port) of those that are a server's."""
+    return [
+        (port["device_id"], port["id"])
+        for port in of_ports
+        if port["device_owner"].startswith("compute:") and port["device_id"]
+    ]
+
+
+def _addresses(port: Row) -> tuple[Any, ...]:
+    return port["mac_address"], sorted(fixed["ip_address"] for fixed in port["fixed_ips"])
 
 
 def _membership(port: Row) -> tuple[Any, ...]:

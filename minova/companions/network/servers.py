@@ -1,4 +1,4 @@
-"""Tells the compute service that a server's addresses changed, as Neutron does.
+"""Tells the compute service that a server's addresses changed, or a port went, as Neutron does.
 
 In the background and by best effort: the network is right already, and nova
 only shows the addresses.
@@ -18,19 +18,26 @@ _MOST = 100
 
 
 class Servers(service.Service):
-    """`changed` returns at once; a thread sends what it was told, newest state last."""
+    """Both words return at once; a thread sends what it was told, newest state last."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._waiting: dict[tuple[str, str], None] = {}
+        self._waiting: dict[tuple[str, str, str], None] = {}
         self._wanted = threading.Event()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
     def changed(self, ports: Iterable[tuple[str, str]]) -> None:
         """The addresses of these (server, port) changed."""
+        self._tell("network-changed", ports)
+
+    def deleted(self, ports: Iterable[tuple[str, str]]) -> None:
+        """The ports of these (server, port) are gone, and the server did not ask for it."""
+        self._tell("network-vif-deleted", ports)
+
+    def _tell(self, event: str, ports: Iterable[tuple[str, str]]) -> None:
         with self._lock:
-            self._waiting.update(dict.fromkeys(ports))
+            self._waiting.update(dict.fromkeys((event, *each) for each in ports))
         self._wanted.set()
         self.start()
 
@@ -65,10 +72,9 @@ class Servers(service.Service):
             if batch:
                 self._send(batch)
 
-    def _send(self, batch: list[tuple[str, str]]) -> None:
+    def _send(self, batch: list[tuple[str, str, str]]) -> None:
         events = [
-            {"name": "network-changed", "server_uuid": server, "tag": port}
-            for server, port in batch
+            {"name": event, "server_uuid": server, "tag": port} for event, server, port in batch
         ]
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(ka_errors.RetriableConnectionFailure),
