@@ -3,7 +3,7 @@
 
 HOST_PACKAGES=(
     qemu-system-x86 qemu-utils ovmf libvirt-daemon-system libvirt-daemon-driver-qemu libvirt-clients
-    nftables dnsmasq-base iproute2 genisoimage openssh-client openssl novnc
+    nftables dnsmasq-base iproute2 procps genisoimage openssh-client openssl novnc
     python3-venv python3-dev gcc libvirt-dev pkg-config
     syslinux mtools dosfstools e2fsprogs fdisk cpio binutils xz-utils
 )
