@@ -11,7 +11,6 @@ from minova.db import instances, vifs
 from minova.db.engine import Database
 from minova.model.instance import VIF, Instance
 
-
 # A port and one of its addresses; two networks may have the same ones.
 Fixed = tuple[str | None, str | None]
 
