@@ -1,5 +1,7 @@
 """The image service, as the core uses it."""
 
+import random
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -19,6 +21,8 @@ ATTRIBUTES = frozenset(
 )
 
 _WHOLE = ("active", "deactivated")
+_WITHOUT_DATA = ("queued", "saving")
+_UPLOAD_PATIENCE = 60
 _PAGE = 100
 
 
@@ -58,14 +62,24 @@ class ImageClient:
     def upload(self, image_id: str, size: int, chunks: Callable[[], Iterator[bytes]]) -> None:
         """The image's data, `size` bytes: it is active then.
 
-        errors.NotFound when the image has been deleted meanwhile.
+        Sent again for a while when the service has no room for one more upload, or
+        breaks it off. errors.NotFound when the image has been deleted meanwhile.
         """
         headers = {"Content-Type": "application/octet-stream"}
-        try:
-            self._rest.send(f"/images/{image_id}/file", _Body(size, chunks), headers)
-        except (errors.Unavailable, errors.Invalid):
-            self.get(image_id)  # a service whose image is gone hangs up
-            raise
+        end = time.monotonic() + _UPLOAD_PATIENCE
+        while True:
+            try:
+                self._rest.send(f"/images/{image_id}/file", _Body(size, chunks), headers)
+                return
+            except (errors.Unavailable, errors.Invalid) as error:
+                # A service whose image is gone hangs up, so ask.
+                status = self.get(image_id).status
+                if status in _WHOLE:
+                    return
+                again = status in _WITHOUT_DATA and not isinstance(error, errors.Invalid)
+                if not again or time.monotonic() > end:
+                    raise
+            time.sleep(random.uniform(0.2, 1.0))
 
     def delete(self, image_id: str) -> None:
         """Delete an image. Idempotent."""

@@ -1,14 +1,19 @@
 """What becomes of images, shelved and rebuilt servers when a step fails or is overtaken."""
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import requests
 
 from tests.faults import Books, FaultyCloud
 from tests.nova import Nova, furnish
 
 OPTIONS: dict[str, dict[str, object]] = {
     "compute": {"report_interval": 2, "sync_power_state_interval": 2},
+    # Of which one receives an upload at a time.
+    "image": {"threads": 3},
     "conductor": {"recovery_interval": 1, "lease_seconds": 3, "message_seconds": 3},
 }
 WANTED = "The test wants it so."
@@ -104,6 +109,42 @@ def test_an_image_deleted_in_the_middle_stays_deleted(cloud: Failing, server: st
         cloud.nova.connections["demo"].image.delete_image(image_id)
     assert cloud.nova.settled(server)["status"] == "ACTIVE"
     assert cloud.images() == {}
+
+
+def test_an_image_waits_until_the_image_service_has_room(cloud: Failing, server: str) -> None:
+    service = cloud.nova.connections["demo"].image
+    other = service.create_image(
+        name="slow", disk_format="raw", container_format="bare", visibility="private"
+    )
+    release = threading.Event()
+
+    def slowly() -> Iterator[bytes]:
+        yield bytes(1024)
+        release.wait(30)
+        yield bytes(1024)
+
+    headers = {"X-Auth-Token": cloud.nova.tokens["demo"]}
+    headers["Content-Type"] = "application/octet-stream"
+    url = f"http://127.0.0.1:{cloud.ports['image']}/v2/images/{other.id}/file"
+    with ThreadPoolExecutor(1) as pool:
+        sending = pool.submit(requests.put, url, data=slowly(), headers=headers, timeout=60)
+        cloud.nova.until(
+            lambda: cloud.images()["slow"] == "saving" or sending.done(), "the other upload runs"
+        )
+        assert not sending.done(), sending.result().text
+        try:
+            cloud.act(server, "createImage", {"name": "patient"})
+            task = "OS-EXT-STS:task_state"
+            cloud.nova.until(
+                lambda: cloud.nova.get(f"/servers/{server}")["server"][task] == "image_uploading",
+                "the host sends the image",
+            )
+            assert cloud.images()["patient"] == "queued"
+        finally:
+            release.set()
+        assert sending.result().status_code == 204
+    assert cloud.nova.settled(server)["status"] == "ACTIVE"
+    assert cloud.images()["patient"] == "active"
 
 
 @pytest.mark.parametrize("point", ["finish", "reply"])
