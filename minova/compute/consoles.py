@@ -23,7 +23,7 @@ from minova.virt.driver import Driver
 
 LOG = logging.getLogger(__name__)
 _BINARY = "nova-compute"
-_WORKERS = 4
+_WORKERS = 8
 _REFUSED = "This URL opens no console (any more); ask for a new one."
 
 
@@ -38,6 +38,7 @@ class Gate:
 
     def __init__(self, driver: Driver, conductor: ConductorAPI, host: str) -> None:
         self._driver, self._conductor, self._host = driver, conductor, host
+        self._stopping = threading.Event()
         self._listener: socket.socket | None = None
         self._thread: threading.Thread | None = None
         self._workers: ThreadPoolExecutor | None = None
@@ -49,6 +50,7 @@ class Gate:
             except OSError as error:
                 LOG.error("consoles cannot be opened: %s: %s", wire.gate(), error)
                 return
+            self._stopping.clear()
             self._workers = ThreadPoolExecutor(_WORKERS, "console")
             self._thread = threading.Thread(
                 target=self._serve, args=(self._listener,), name="console-gate", daemon=True
@@ -57,6 +59,7 @@ class Gate:
 
     def stop(self) -> None:
         if self._listener is not None and self._workers and self._thread:
+            self._stopping.set()
             # shutdown() wakes the accept; close() alone would not.
             self._listener.shutdown(socket.SHUT_RDWR)
             self._thread.join(timeout=10)
@@ -70,7 +73,11 @@ class Gate:
             try:
                 connection, _ = listener.accept()
             except OSError:
-                return  # stopped
+                if self._stopping.is_set():
+                    return
+                LOG.exception("nobody can ask for a console now")
+                self._stopping.wait(1)  # out of file descriptors, say
+                continue
             self._workers.submit(self._answer, connection)
 
     def _answer(self, connection: socket.socket) -> None:
@@ -79,12 +86,13 @@ class Gate:
         with connection:
             try:
                 token_hash = wire.asked(connection)
+            except OSError:
+                return  # it has gone, or asks nothing
+            try:
                 uuid, protocol, fd = self._open(token_hash)
             except errors.MinovaError as error:
                 wire.refuse(connection, error.message)
                 return
-            except OSError:
-                return  # it asked nothing, or has gone
             except Exception:
                 LOG.exception("a console cannot be opened")
                 wire.refuse(connection, "The console cannot be opened now.")

@@ -17,7 +17,8 @@ from oslo_config import cfg
 
 from minova.common import errors
 
-_SECONDS = 40.0  # nova-compute may have to wait for a conductor
+_SECONDS = 40.0  # nova-compute may have to wait for a conductor, or libvirt
+_QUESTION_SECONDS = 2.0
 _QUESTION = 64 + 1
 _ANSWER = 4096
 
@@ -55,7 +56,7 @@ def listen() -> socket.socket:
 
 def asked(connection: socket.socket) -> str:
     """The hash that is asked for; OSError when none comes in time."""
-    connection.settimeout(_SECONDS)
+    connection.settimeout(_QUESTION_SECONDS)
     question = b""
     while not question.endswith(b"\n"):
         part = connection.recv(_QUESTION - len(question)) if len(question) < _QUESTION else b""

@@ -1,5 +1,6 @@
 """minova-console as browsers and others reach it, with a fake host's nova-compute behind it."""
 
+import contextlib
 import http.client
 import logging
 import socket
@@ -15,6 +16,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from minova.compute.consoles import Gate
 from minova.console import proxy as proxy_module
+from minova.console import wire
 from minova.console.proxy import Proxy
 from minova.db.console_tokens import hash_of
 from minova.model import states
@@ -263,6 +265,24 @@ def test_without_nova_compute_it_says_so(rig: Rig) -> None:
     token = rig.token(rig.server())
     rig.gate.stop()
     assert rig.refused(token) == 503
+
+
+def test_who_asks_nothing_keeps_nobody_from_a_console(rig: Rig) -> None:
+    with contextlib.ExitStack() as silent:
+        for _ in range(20):
+            client = silent.enter_context(socket.socket(socket.AF_UNIX))
+            with wire._address(wire.gate()) as address:
+                client.connect(address)
+        with rig.open(rig.token(rig.server())) as line:
+            line.recv(SECONDS)
+
+
+def test_a_driver_that_breaks_says_no_more_than_that(rig: Rig) -> None:
+    rig.driver.faults["open_console"] = OSError(2, "/var/lib/secret")
+    assert rig.refused(rig.token(rig.server())) == 403
+    del rig.driver.faults["open_console"]
+    with rig.open(rig.token(rig.server())) as line:
+        line.recv(SECONDS)
 
 
 def test_the_page_is_served_whatever_its_query_says(rig: Rig) -> None:
