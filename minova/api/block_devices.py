@@ -202,7 +202,7 @@ def _with_root(devices: list[BlockDevice], image: ImageMeta | None) -> list[Bloc
         raise errors.Invalid(_BOOT)
     if indexes:
         first = [device for device in devices if device.boot_index == 0]
-        if first[0].source_type == "blank":
+        if device_names.is_blank(first[0]):
             raise errors.Invalid(_BOOT)
         return [*first, *(device for device in devices if device.boot_index != 0)]
     if image is None:

@@ -81,6 +81,8 @@ class VolumeAttachments:
             attachment = reserve(ctxt, volume_id, instance.uuid)
             undo.push(VolumeClient().detach, attachment)
             if instance.host is None:
+                # Nobody else may have it, and everybody can see that it is taken.
+                VolumeClient().complete(attachment)
                 device = self._keep(ctxt, instance, wanted, attachment)
             else:
                 device = self._add(instance, wanted, attachment)

@@ -131,8 +131,6 @@ def test_an_attachment_goes_its_way_once(db: Database) -> None:
     attachment = an_attachment(volume)
     attachments.add(db, attachment, "reserve")
     assert not attachments.is_served(db, volume.id)
-    with pytest.raises(errors.Invalid):
-        attachments.complete(db, attachment.id)
     attachments.connect(db, attachment.id, "lab", "/dev/vdb")
     assert attachments.is_served(db, volume.id)
     attachments.complete(db, attachment.id)
@@ -142,9 +140,23 @@ def test_an_attachment_goes_its_way_once(db: Database) -> None:
     _, last = attachments.begin_detach(db, attachment.id)
     assert last
     assert not attachments.is_served(db, volume.id)
+    with pytest.raises(errors.Invalid):
+        attachments.complete(db, attachment.id)
     attachments.finish_detach(db, attachment.id)
     attachments.finish_detach(db, attachment.id)
     assert volumes.get(db, volume.id).status == states.AVAILABLE
+
+
+def test_a_server_that_no_host_has_can_have_a_volume(db: Database) -> None:
+    volume = stored(db)
+    attachment = an_attachment(volume)
+    attachments.add(db, attachment, "reserve")
+    attachments.complete(db, attachment.id)
+    assert volumes.get(db, volume.id).status == states.IN_USE
+    assert not attachments.is_served(db, volume.id)
+    found, _ = attachments.connect(db, attachment.id, "lab", None)
+    assert (found.status, found.connected) == (states.ATTACHED, True)
+    assert attachments.is_served(db, volume.id)
 
 
 def test_of_two_detachments_at_once_exactly_one_ends_the_export(db: Database) -> None:

@@ -88,9 +88,10 @@ def test_a_server_on_no_host_keeps_a_volume_for_when_it_is_back(
         assert message == (
             f"Cannot '{action}' instance {server} while it is in vm_state shelved_offloaded"
         )
-    assert status(nova, volume) == "reserved"
+    assert status(nova, volume) == "in-use"
     into(nova, server, "unshelve")
-    nova.until(lambda: status(nova, volume) == "in-use", "the volume is attached")
+    assert nova.settled(server)["status"] == "ACTIVE"
+    assert status(nova, volume) == "in-use"
     assert nova.get(path(server))["volumeAttachments"][0]["volumeId"] == volume
     assert nova.call("DELETE", path(server, volume)).status_code == 202
     nova.until(lambda: status(nova, volume) == "available", "the volume is detached")

@@ -121,13 +121,15 @@ def disconnect(db: Database, attachment_id: str) -> None:
 def complete(db: Database, attachment_id: str) -> None:
     """The guest has the volume: it is in use. Idempotent.
 
-    errors.Invalid if the attachment is not being attached.
+    What is only reserved belongs to a server that no host has (it is shelved),
+    and is connected when it is back. errors.Invalid if the attachment ends.
     """
     with db.transaction() as connection:
         attachment, volume = _both(connection, attachment_id)
         if attachment.status == states.ATTACHED:
             return
-        if attachment.status != states.ATTACHING or volume.status not in _BUSY:
+        open_to_it = attachment.status in (states.RESERVED, states.ATTACHING)
+        if not open_to_it or volume.status not in _BUSY:
             raise errors.Invalid(
                 f"Invalid volume: attachment {attachment_id} is {attachment.status} and its "
                 f"volume {volume.status}; connect it before you complete it."
