@@ -8,6 +8,7 @@ import falcon
 
 from minova.api import interface_attaching
 from minova.api.access import Access
+from minova.api.errors import InterfaceAttachFailed
 from minova.api.lifecycle import Lifecycle
 from minova.api.schemas import interfaces as schemas
 from minova.clients.network import NetworkClient
@@ -84,12 +85,6 @@ class Interfaces:
         self._lifecycle.begin(
             req.context.ctxt, instance, "detach_interface", request={"port_id": port_id}
         )
-
-
-class InterfaceAttachFailed(errors.MinovaError):
-    """The guest did not get it (500)."""
-
-    template = "Failed to attach network adapter device to {instance}"
 
 
 def _port(client: NetworkClient, instance: Instance, port_id: str) -> dict[str, Any]:

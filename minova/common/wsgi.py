@@ -147,6 +147,10 @@ def status_of(error: Exception, extra: Sequence[tuple[type[Exception], int]] = (
 def _traced(app: App, wsgi: auth.WSGIApp) -> auth.WSGIApp:
     """`wsgi` in a span of the service, which thereby also times the token's validation."""
 
+def _is_known(error: Exception, extra: Sequence[tuple[type[Exception], int]]) -> bool:
+    return isinstance(error, tuple(family for family, _ in (*extra, *FAMILIES)))
+
+
     def traced(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         token = context.set_service(app.name)
         try:
@@ -250,7 +254,7 @@ class _Renderer:
     ) -> None:
         status = status_of(error, self._app.extra_families)
         message = getattr(error, "message", None) or _falcon_message(error, req)
-        if status == 500:
+        if status == 500 and not _is_known(error, self._app.extra_families):
             LOG.error("%s %s failed", req.method, self._app.shown_path(req.path), exc_info=error)
             message = UNEXPECTED
         tracing.mark_failed(message)

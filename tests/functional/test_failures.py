@@ -228,6 +228,58 @@ def test_a_server_is_deleted_from_every_state(cloud: Failing) -> None:
     cloud.nothing_left(server)
 
 
+@pytest.fixture(scope="module")
+def larger(running: Failing) -> str:
+    compute = running.nova.connections["admin"].compute
+    return str(compute.create_flavor(name="larger", ram=96, vcpus=1, disk=2).id)
+
+
+@pytest.mark.parametrize("point", ["move", "migrate_out", "migrate_in", "finish"])
+def test_a_delete_in_the_middle_of_a_resize_leaves_nothing(
+    cloud: Failing, larger: str, point: str
+) -> None:
+    server = cloud.nova.launch()
+    with cloud.gates.hold(point) as reached:
+        assert cloud.nova.act(server, "resize", {"flavorRef": larger}).status_code == 202
+        reached()
+        assert cloud.nova.call("DELETE", f"/servers/{server}").status_code == 204
+    gone(cloud, server)
+    cloud.nothing_left(server)
+
+
+@pytest.mark.parametrize("point", ["migrate_out", "migrate_in"])
+def test_a_resize_that_fails_leaves_the_server_as_it_was(
+    cloud: Failing, larger: str, point: str
+) -> None:
+    server = cloud.nova.launch()
+    cloud.gates.fail(point, "The test wants it so.")
+    assert cloud.nova.act(server, "resize", {"flavorRef": larger}).status_code == 202
+    left = cloud.nova.settled(server)
+    assert (left["status"], left["OS-EXT-STS:power_state"]) == ("ACTIVE", 1)
+    assert left["flavor"]["ram"] == 64
+    (last, *_) = cloud.nova.get(f"/servers/{server}/os-instance-actions")["instanceActions"]
+    assert "The test wants it so." in last["message"]
+    assert len(cloud.books.held_by(server)["claims"]) == 1
+    cloud.gates.clear()
+    assert cloud.nova.act(server, "resize", {"flavorRef": larger}).status_code == 202
+    assert cloud.nova.settled(server)["status"] == "VERIFY_RESIZE"
+    cloud.nova.delete(server)
+    cloud.nothing_left(server)
+
+
+def test_an_interface_that_the_guest_does_not_take_leaves_no_port(cloud: Failing) -> None:
+    server = cloud.nova.launch()
+    cloud.gates.fail("attach_interface", "The test wants it so.")
+    wanted = {"interfaceAttachment": {"net_id": cloud.nova.network}}
+    answer = cloud.nova.call("POST", f"/servers/{server}/os-interface", wanted)
+    assert answer.status_code == 500
+    assert f"Failed to attach network adapter device to {server}" in answer.text
+    assert len(cloud.books.held_by(server)["ports"]) == 1
+    assert len(cloud.nova.get(f"/servers/{server}")["server"]["addresses"]["private"]) == 1
+    cloud.nova.delete(server)
+    cloud.nothing_left(server)
+
+
 def test_a_guest_built_during_a_sweep_survives_it(cloud: Failing) -> None:
     """The sweep's list of instances is older than the guest it finds on the host."""
     with cloud.gates.hold("leftovers") as reached:
