@@ -21,8 +21,8 @@ PUBLIC, PUBLIC_CIDR = "public", "172.24.4.0/24"
 # name -> MiB, GiB, vCPUs. The guest needs 80 MiB; resizing has to change something.
 FLAVORS = {"tempest.nano": (128, 1, 1), "tempest.micro": (192, 2, 1)}
 IMAGES = ("minova-guest", "cirros-minova-disk")
-# Guests under TCG need their time: seconds.
-SLOW = 300
+# Seconds for what is slow: guests under TCG need their time, fake ones need none.
+PATIENCE, LITTLE_PATIENCE = 300, 60
 Sections = dict[str, dict[str, object]]
 
 
@@ -55,6 +55,7 @@ class Configuration:
     def __init__(self, cloud: Connection, arguments: argparse.Namespace) -> None:
         self.cloud, self.out = cloud, arguments.out.resolve()
         self.boots = arguments.driver != "fake"
+        self.patience = PATIENCE if self.boots else LITTLE_PATIENCE
         self.guest: Path | None = arguments.guest
         self.max_version: str | None = arguments.max_microversion
         if self.max_version == "latest":
@@ -124,7 +125,7 @@ class Configuration:
             "flavor_ref_alt": flavors[1],
             "fixed_network_name": self.shared_network(),
             "min_compute_nodes": 1,
-            "build_timeout": SLOW,
+            "build_timeout": self.patience,
             "build_interval": 1,
             "volume_device_name": "vdb",
             "shelved_offload_time": 0,
@@ -155,8 +156,8 @@ class Configuration:
                 "scheduler_enabled_filters": "all",
                 # The test guest has no QEMU guest agent, which sets it.
                 "change_password": not self.boots,
-                # One host.
-                "cold_migration": False,
+                # It needs another host only where it is allowed to begin.
+                "cold_migration": True,
                 "live_migration": False,
                 "shelve_migrate": False,
                 # QEMU has it, minova has not.
@@ -176,7 +177,7 @@ class Configuration:
             "image-feature-enabled": {
                 # Tempest's import tests include web-download, which is not here.
                 "import_image": False,
-                "os_glance_reserved": False,
+                "os_glance_reserved": True,
                 "manage_locations": False,
                 "do_secure_hash": True,
                 "image_format_enforcement": False,
@@ -211,8 +212,8 @@ class Configuration:
                 "auth_method": "keypair",
                 "image_ssh_user": "cirros",
                 "image_alt_ssh_user": "cirros",
-                "ssh_timeout": SLOW,
-                "ping_timeout": SLOW,
+                "ssh_timeout": self.patience,
+                "ping_timeout": self.patience,
                 "ssh_key_type": "ecdsa",
                 # The guest's shell is busybox.
                 "ssh_shell_prologue": "set -e; PATH=$$PATH:/sbin:/usr/sbin;",
@@ -226,12 +227,12 @@ class Configuration:
                 "storage_protocol": "NBD",
                 "vendor_name": "minova",
                 "volume_size": 1,
-                "build_timeout": SLOW,
+                "build_timeout": self.patience,
             },
-            # None of them is part of minova's volume service.
+            # The others are no part of minova's volume service.
             "volume-feature-enabled": {
+                "snapshot": True,
                 "backup": False,
-                "snapshot": False,
                 "multi_backend": False,
                 "manage_volume": False,
                 "manage_snapshot": False,
