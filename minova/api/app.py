@@ -56,6 +56,8 @@ from minova.common.context import RequestContext
 from minova.common.wsgi import App, Route
 from minova.db.engine import Database
 
+# As Nova's oslo.middleware has it.
+_MAX_BODY = 114688
 Authenticate = Callable[[falcon.Request], RequestContext | None]
 
 
@@ -116,6 +118,8 @@ def build(db: Database, authenticate: Authenticate | None = None) -> WSGIApp:
             before=_before,
             after=check.watcher(cfg.CONF.api.response_validation, CALLS),
             extra_families=errors.FAMILIES,
+            max_body=_MAX_BODY,
+            malformed="Malformed request body",
             token_step=_token_step,
             shown_path=console_auth_tokens.shown_path,
         )

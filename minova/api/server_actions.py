@@ -26,7 +26,7 @@ class ServerActions:
         """POST /servers/{server_id}/action"""
         body = wsgi.body_of(req)
         if not isinstance(body, dict) or len(body) != 1:
-            raise errors.Invalid("The body of an action is an object with the action's name.")
+            raise errors.Invalid("Malformed request body")
         (name,) = body
         req.context.action = name
         action = _row(name, req.context.version)

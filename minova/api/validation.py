@@ -129,46 +129,51 @@ def refuse(
     where: str = "field/attribute",
     depth: int | None = None,
 ) -> None:
-    """Raise errors.Invalid with the first thing wrong with `body`, if any.
+    """Raise errors.Invalid, in Nova's words, with the first thing wrong with `body`, if any.
 
-    The message names the place in it (the first `depth` parts) as `where`.
+    The message names the place in it (the last of the path's first `depth` parts) as `where`.
     """
     error = next(validator.iter_errors(body), None)
     if error is None:
         return
-    path = "/".join(str(part)[:64] for part in list(error.absolute_path)[:depth])
+    path = list(error.absolute_path)[:depth]
     what = _explain(error)
-    if path:
-        raise errors.Invalid(f"Invalid input for {where} {path}. {what}")
-    if depth is not None:
-        raise errors.Invalid(f"Invalid input for {where}. {what}")
-    raise errors.Invalid(f"Invalid input for the request body. {what}")
+    raise errors.Invalid(
+        f"Invalid input for {where} {str(path[-1])[:64]}. {what}" if path else what
+    )
 
 
 def _explain(error: ValidationError) -> str:
     if error.validator in ("oneOf", "anyOf") and error.context:
-        # What the closest alternative complains of says more than "not valid under any".
-        best = min(error.context, key=lambda e: (e.validator == "type", len(e.absolute_path)))
+        # What the closest alternative complains of says more than "not valid under any": the
+        # one that agrees with most of the value, and with its type.
+        best = min(error.context, key=lambda e: (e.validator == "type", -len(e.absolute_path)))
         return _explain(best)
     if error.validator == "additionalProperties":
-        schema: Any = error.schema
-        known = [re.compile(pattern) for pattern in schema.get("patternProperties", ())]
-        names = {
-            name
-            for name in set(error.instance) - set(schema.get("properties", ()))  # type: ignore[arg-type]
-            if not any(pattern.search(name) for pattern in known)
-        }
-        shown = ", ".join(repr(str(n)[:64]) for n in sorted(names)[:5])
-        return f"Additional properties are not allowed: {shown}. Leave them out."
-    if error.validator == "required":
-        return str(error.message)
-    value = repr(error.instance)
-    value = value if len(value) <= _SHOWN else value[:_SHOWN] + "…"
+        return _unexpected(error)
     said = error.message
     if len(said) > 2 * _SHOWN or error.validator == "pattern":
         rule = str(error.validator_value).replace(r"\Z", "$")[:_SHOWN]
         said = f"it does not meet {error.validator} {rule}"
+    # Among the values of a whole object may be a password, and messages are traced.
+    if isinstance(error.instance, dict):
+        return said
+    value = repr(error.instance)
+    value = value if len(value) <= _SHOWN else value[:_SHOWN] + "…"
     return f"Value: {value}. {said}"
+
+
+def _unexpected(error: ValidationError) -> str:
+    schema: Any = error.schema
+    known = [re.compile(pattern) for pattern in schema.get("patternProperties", ())]
+    names = sorted(
+        str(name)
+        for name in set(error.instance) - set(schema.get("properties", ()))  # type: ignore[arg-type]
+        if not any(pattern.search(name) for pattern in known)
+    )
+    shown = ", ".join(repr(name[:64]) for name in names[:5])
+    were = "was" if len(names) == 1 else "were"
+    return f"Additional properties are not allowed ({shown} {were} unexpected)"
 
 
 def _format(name: str) -> Callable[[Callable[[str], bool]], Callable[[str], bool]]:

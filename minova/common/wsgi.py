@@ -39,6 +39,7 @@ FAMILIES: tuple[tuple[type[Exception], int], ...] = (
     (errors.Invalid, 400),
 )
 _JSON = json.JSONDecoder(parse_constant=lambda name: _no_number(name))
+_MALFORMED = "The request body is not valid JSON."
 UNEXPECTED = "An unexpected error prevented the server from fulfilling your request."
 
 
@@ -80,6 +81,8 @@ class App:
     after: Callable[[falcon.Request, falcon.Response], None] | None = None
     extra_families: Sequence[tuple[type[Exception], int]] = ()
     max_body: int = MAX_BODY
+    # What is said of a body that is no JSON, where clients know it in other words.
+    malformed: str = _MALFORMED
     rewrite: Callable[[falcon.Request], None] | None = None
     # Which step of the launch the validation of a request's token is, if any.
     token_step: Callable[[dict[str, Any]], int | None] = lambda environ: None
@@ -117,7 +120,7 @@ def body_of(req: falcon.Request) -> Any:
     try:
         body = _JSON.decode(raw.decode(json.detect_encoding(raw), "surrogatepass"))
     except (ValueError, RecursionError):
-        raise errors.Invalid("The request body is not valid JSON.") from None
+        raise errors.Invalid(req.context.get("malformed") or _MALFORMED) from None
     if texts.is_suspect(raw):
         texts.require_storable(body)
     req.context.body = body
@@ -144,12 +147,12 @@ def status_of(error: Exception, extra: Sequence[tuple[type[Exception], int]] = (
     return 500
 
 
-def _traced(app: App, wsgi: auth.WSGIApp) -> auth.WSGIApp:
-    """`wsgi` in a span of the service, which thereby also times the token's validation."""
-
 def _is_known(error: Exception, extra: Sequence[tuple[type[Exception], int]]) -> bool:
     return isinstance(error, tuple(family for family, _ in (*extra, *FAMILIES)))
 
+
+def _traced(app: App, wsgi: auth.WSGIApp) -> auth.WSGIApp:
+    """`wsgi` in a span of the service, which thereby also times the token's validation."""
 
     def traced(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         token = context.set_service(app.name)
@@ -177,6 +180,7 @@ class _Frame:
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
         req.context.max_body = self._app.max_body
+        req.context.malformed = self._app.malformed
         req.context.ctxt = self._context_of(req)
         resp.set_header("x-openstack-request-id", req.context.ctxt.request_id)
         if self._app.rewrite is not None:
