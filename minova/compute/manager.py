@@ -84,9 +84,11 @@ class ComputeManager:
             raise errors.Conflict("The password is not changed: another took the action over.")
         try:
             with self._locks.hold(work.instance_uuid):
-                self._runner.do(ctxt, work, functools.partial(setting, password))
+                failure = self._runner.do(ctxt, work, functools.partial(setting, password))
         finally:
             self._busy.discard(work_id)
+        if failure is not None:
+            raise failure
 
     def diagnostics(self, ctxt: RequestContext, uuid: str) -> Diagnostics:
         """What a guest has used."""

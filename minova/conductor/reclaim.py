@@ -25,7 +25,7 @@ class Reclaimer:
 
     @property
     def interval(self) -> int:
-        return min(_INTERVAL, max(1, cfg.CONF.compute.reclaim_instance_interval))
+        return min(_INTERVAL, cfg.CONF.compute.reclaim_instance_interval or _INTERVAL)
 
     def sweep(self) -> None:
         """Begin to delete what has been kept for long enough."""

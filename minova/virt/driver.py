@@ -155,11 +155,12 @@ class Driver(Protocol):
     def unpause(self, instance: Instance) -> None:
         """Let a paused guest go on. Raises errors.Conflict when it has ended."""
 
-    def suspend(self, instance: Instance) -> None:
+    def suspend(self, instance: Instance, cancelled: Callable[[], bool] = lambda: False) -> None:
         """Write its memory to the host's disk, where it outlives a reboot of the host.
 
-        The guest is gone then, and its power state POWER_SUSPENDED. Raises
-        errors.Conflict when it had ended before.
+        The guest is gone then, and its power state POWER_SUSPENDED. `cancelled`
+        is asked now and then; when it says yes, the guest runs on and that is an
+        error. Raises errors.Conflict when it had ended before.
         """
 
     def resume(self, instance: Instance) -> None:

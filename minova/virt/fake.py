@@ -185,9 +185,9 @@ class FakeDriver:
         self._enter("unpause")
         fake_sleep.unpause(self.host, instance)
 
-    def suspend(self, instance: Instance) -> None:
+    def suspend(self, instance: Instance, cancelled: Callable[[], bool] = lambda: False) -> None:
         self._enter("suspend")
-        fake_sleep.suspend(self.host, instance)
+        fake_sleep.suspend(self.host, instance, cancelled)
 
     def resume(self, instance: Instance) -> None:
         self._enter("resume")

@@ -1,5 +1,7 @@
 """Fake guests that stand still: paused, or suspended to their host's disk."""
 
+from collections.abc import Callable
+
 from minova.common import errors
 from minova.model import states
 from minova.model.instance import Instance
@@ -16,8 +18,10 @@ def unpause(host: FakeHost, instance: Instance) -> None:
     _go(host, instance, states.RUNNING)
 
 
-def suspend(host: FakeHost, instance: Instance) -> None:
+def suspend(host: FakeHost, instance: Instance, cancelled: Callable[[], bool]) -> None:
     """See `Driver.suspend`."""
+    if cancelled():
+        raise errors.Unavailable(f"The suspend of server {instance.uuid} was broken off.")
     with host.lock:
         if host.existing(instance.uuid).power_state != states.POWER_SUSPENDED:
             _go(host, instance, states.POWER_SUSPENDED)

@@ -52,6 +52,19 @@ def test_a_suspended_server_outlives_the_services_of_its_host(rig: Rig) -> None:
     assert rig.line_count(instance, 1) == 1
 
 
+def test_a_suspend_is_broken_off_when_the_server_is_to_be_deleted(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not rig.is_fake:
+        monkeypatch.setattr("minova.virt.libvirt.guest._ASK_SECONDS", 0.005)
+    instance = rig.boot()
+    rig.line_count(instance, 1)
+    with pytest.raises(errors.Unavailable):
+        rig.driver.suspend(instance, lambda: True)
+    assert rig.driver.power_state(instance) == states.RUNNING
+    rig.driver.destroy(instance)
+
+
 @pytest.mark.parametrize("way", ["pause", "suspend"])
 def test_a_hard_reboot_wakes_a_server_from_the_start(rig: Rig, way: str) -> None:
     instance = rig.boot()

@@ -1,6 +1,5 @@
 """Runs one action of an instance, and writes its outcome."""
 
-import contextlib
 import datetime as dt
 import logging
 import traceback
@@ -43,21 +42,26 @@ class Runner:
 
     def run(self, ctxt: RequestContext, work: Work) -> None:
         """Do the action of `work`, which this process owns, and write its outcome."""
-        with contextlib.suppress(Exception):  # it is written
-            self.do(ctxt, work, ACTIONS.get(work.action, _unknown))
+        self.do(ctxt, work, ACTIONS.get(work.action, _unknown))
 
-    def do(self, ctxt: RequestContext, work: Work, act: Act) -> None:
-        """Do it by `act`, write its outcome, and raise what it failed with."""
+    def do(self, ctxt: RequestContext, work: Work, act: Act) -> Exception | None:
+        """Do it by `act` and write its outcome; what it failed with, for one who waits."""
         started = utcnow()
         try:
             instance = self._conductor.instance_get(ctxt, work.instance_uuid)
             if _is_over(work, instance):
                 LOG.info("instance %s: its %s was ended before", instance.uuid, work.action)
-                return
+                return errors.Conflict(f"The {work.action} of {instance.uuid} was interrupted.")
             outcome = act(self._host, ctxt, instance, work)
         except Exception as error:
             self._failed(ctxt, work, started, error)
-            raise
+            return error
+        self._succeeded(ctxt, work, started, outcome)
+        return None
+
+    def _succeeded(
+        self, ctxt: RequestContext, work: Work, started: dt.datetime, outcome: Outcome | None
+    ) -> None:
         event = self._event(work, started, "Success", None)
         if outcome is None:
             self._conductor.add_event(ctxt, work.action_id, **event)

@@ -18,7 +18,7 @@ def _unpause(host: Host, ctxt: RequestContext, instance: Instance, work: Work) -
 
 
 def _suspend(host: Host, ctxt: RequestContext, instance: Instance, work: Work) -> Outcome:
-    host.driver.suspend(instance)
+    host.driver.suspend(instance, host.cancelled(instance.uuid).is_set)
     return {"power_state": states.POWER_SUSPENDED}
 
 

@@ -172,8 +172,8 @@ class LibvirtDriver:
     def unpause(self, instance: Instance) -> None:
         sleep.unpause(self._guest(instance.uuid), self._watch)
 
-    def suspend(self, instance: Instance) -> None:
-        sleep.suspend(self._guest(instance.uuid), self._watch)
+    def suspend(self, instance: Instance, cancelled: Callable[[], bool] = lambda: False) -> None:
+        sleep.suspend(self._guest(instance.uuid), self._watch, cancelled)
 
     def resume(self, instance: Instance) -> None:
         sleep.resume(self._guest(instance.uuid), self._watch)

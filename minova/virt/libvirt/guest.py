@@ -45,6 +45,7 @@ _AGENT = (
     libvirt.VIR_ERR_OPERATION_INVALID,
     libvirt.VIR_ERR_INTERNAL_ERROR,
 )
+_ASK_SECONDS = 0.5
 _LIVE = libvirt.VIR_DOMAIN_AFFECT_LIVE
 _CONFIG = libvirt.VIR_DOMAIN_AFFECT_CONFIG
 
@@ -101,19 +102,26 @@ class Guest:
 
         self._call(go_on, None, "let the guest go on")
 
-    def save(self, seconds: float) -> None:
-        """Write its memory to the host's disk and end it; give up after `seconds`, it runs on."""
+    def save(self, given_up: Callable[[], bool]) -> None:
+        """Write its memory to the host's disk and end it.
+
+        `given_up` is asked now and then; when it says yes, the guest runs on,
+        and that is an error.
+        """
 
         def write(domain: Any) -> None:
             if not domain.isActive() and domain.hasManagedSaveImage():
                 return
-            late = threading.Timer(seconds, _abort_job, (domain,))
-            late.daemon = True
-            late.start()
+            done = threading.Event()
+            guard = threading.Thread(
+                target=_abort_when, args=(domain, done, given_up), name="guest-save", daemon=True
+            )
+            guard.start()
             try:
                 domain.managedSave(libvirt.VIR_DOMAIN_SAVE_RUNNING)
             finally:
-                late.cancel()
+                done.set()
+                guard.join()
 
         self._call(write, None, "suspend the guest")
 
@@ -295,6 +303,12 @@ def _power_state(state: int, reason: int, saved: bool) -> int:
     if state == libvirt.VIR_DOMAIN_SHUTOFF and reason == libvirt.VIR_DOMAIN_SHUTOFF_CRASHED:
         return states.CRASHED
     return _POWER_STATES.get(state, states.NOSTATE)
+
+
+def _abort_when(domain: Any, done: threading.Event, given_up: Callable[[], bool]) -> None:
+    while not done.wait(_ASK_SECONDS):
+        if given_up():
+            _abort_job(domain)  # again, if it had not begun yet
 
 
 def _abort_job(domain: Any) -> None:

@@ -1,5 +1,6 @@
 """Guests that stand still: paused in memory, or suspended to a file of the host's disk."""
 
+import time
 from collections.abc import Callable
 
 from minova.common import errors
@@ -21,10 +22,15 @@ def unpause(guest: Guest, watch: Watch) -> None:
     _bring(guest, watch, states.RUNNING, guest.unpause)
 
 
-def suspend(guest: Guest, watch: Watch) -> None:
+def suspend(guest: Guest, watch: Watch, cancelled: Callable[[], bool]) -> None:
     """See `Driver.suspend`."""
+    end = time.monotonic() + _SAVE_SECONDS
+
+    def given_up() -> bool:
+        return cancelled() or time.monotonic() > end
+
     if guest.power_state() != states.POWER_SUSPENDED or guest.is_running():
-        _bring(guest, watch, states.POWER_SUSPENDED, lambda: guest.save(_SAVE_SECONDS))
+        _bring(guest, watch, states.POWER_SUSPENDED, lambda: guest.save(given_up))
 
 
 def resume(guest: Guest, watch: Watch) -> None:
