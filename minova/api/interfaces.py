@@ -69,6 +69,9 @@ class Interfaces:
             undo.clear()
         failure = self._lifecycle.outcome(begun, _PATIENCE)
         if failure:
+            # A server that is being deleted meanwhile has refused it, and says so.
+            now = self._access.server(req, server_id, "os-attach-interfaces:create")
+            states.check(ctxt, now, "attach_interface")
             LOG.error("%s", failure)
             raise InterfaceAttachFailed(instance=instance.uuid)
         port = NetworkClient().port(vif.port_id)

@@ -368,6 +368,10 @@ def refused(
 
 
 def _end_in_error(connection: sa.Connection, instance_uuid: str, message: str) -> None:
+    """Whatever else was being done to it, nobody will finish."""
+    for action_id in work.end_all(connection, instance_uuid):
+        actions.finish(connection, action_id, message)
+    abandoned(connection, instance_uuid)
     connection.execute(
         _instances.update()
         .where(_instances.c.uuid == instance_uuid)
