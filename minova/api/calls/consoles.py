@@ -1,6 +1,6 @@
 """Consoles opened from afar, and their tokens."""
 
-from minova.api.calls.call import Answer, Call
+from minova.api.calls.call import Answer, Call, Query
 from minova.api.calls.shape import COUNT, STRING, UUID, Json, Shape, has, of
 from minova.api.schemas import remote_consoles as schemas
 
@@ -27,5 +27,7 @@ CALLS = {
         body=schemas.CREATE,
         errors=(409, 501),
     ),
-    "GET /v2.1/os-console-auth-tokens/{token}": Call(Answer(200, of("console", _CONSOLE))),
+    "GET /v2.1/os-console-auth-tokens/{token}": Call(
+        Answer(200, of("console", _CONSOLE)), query=Query(strict=(2, 99))
+    ),
 }

@@ -55,6 +55,7 @@ _LIST = Query(
     Field("minDisk", DIGITS),
     Field("minRam", DIGITS),
     Field("is_public", TEXT),
+    strict=(2, 75),
 )
 _SPECS = "/v2.1/flavors/{flavor_id}/os-extra_specs"
 _SPEC = {**STRINGS, "minProperties": 1, "maxProperties": 1}

@@ -26,7 +26,5 @@ UPDATE = Body(
     Field("tag", DEVICE_TAG, since=(2, 85)),
     Field("delete_on_termination", types.BOOLEAN, since=(2, 85)),
     Field("serverId", types.UUID, since=(2, 85)),
-    Field("id", types.UUID, since=(2, 85), until=(2, 88)),
-    Field("attachment_id", types.nullable(types.UUID), since=(2, 89)),
-    Field("bdm_uuid", types.UUID, since=(2, 89)),
+    Field("id", types.UUID, since=(2, 85)),
 )
