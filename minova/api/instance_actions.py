@@ -57,7 +57,9 @@ class InstanceActions:
         instance = self._server(req, server_id, "os-instance-actions:show")
         for action in actions.of_instance(self._db, instance.uuid):
             if action["request_id"] == request_id:
-                return {"instanceAction": self._with_events(req, action)}
+                # What a periodic task began, nobody's project began.
+                owner = action["project_id"] or instance.project_id
+                return {"instanceAction": self._with_events(req, action, owner)}
         raise errors.NotFound(f"Action {request_id[:64]} not found")
 
     def _server(self, req: falcon.Request, server_id: str, rule: str) -> Instance:
@@ -65,13 +67,13 @@ class InstanceActions:
         deleted = req.context.version >= (2, 21)
         return self._access.server(req, server_id, rule, deleted=deleted)
 
-    def _with_events(self, req: falcon.Request, action: _Record) -> _Record:
+    def _with_events(self, req: falcon.Request, action: _Record, owner: str) -> _Record:
         shown = _shown(req, action)
         full = self._access.allows(req, "os-instance-actions:events")
         if full or req.context.version >= (2, 51):
             details = self._access.allows(req, "os-instance-actions:events:details")
             shown["events"] = [
-                _event(req, event, action, full=full, details=details)
+                _event(req, event, owner, full=full, details=details)
                 for event in actions.events_of(self._db, action["id"])
             ]
         return shown
@@ -97,7 +99,7 @@ def _shown(req: falcon.Request, action: _Record) -> _Record:
 
 
 def _event(
-    req: falcon.Request, event: _Record, action: _Record, *, full: bool, details: bool
+    req: falcon.Request, event: _Record, owner: str, *, full: bool, details: bool
 ) -> _Record:
     version = req.context.version
     shown = {
@@ -111,7 +113,7 @@ def _event(
     if version >= (2, 62):
         if full:
             shown["host"] = event["host"]
-        shown["hostId"] = host_id(action["project_id"], event["host"])
+        shown["hostId"] = host_id(owner, event["host"])
     if version >= (2, 84) and details:
         shown["details"] = event["details"]
     return shown

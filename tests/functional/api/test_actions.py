@@ -1,5 +1,6 @@
 """Actions on servers: done when the state allows, refused in nova's words when not."""
 
+import sqlite3
 import time
 import uuid
 
@@ -204,6 +205,20 @@ def test_the_events_of_an_action_tell_the_admin_more(nova, server) -> None:
     assert any(event["host"] == "host-1" for event in seen)
     assert "events" not in nova.get(path, version="2.50")["instanceAction"]
     nova.refused(404, "GET", f"/servers/{server}/os-instance-actions/req-{NOBODY}")
+
+
+def test_an_action_that_nobody_began_is_shown_too(nova, server, cloud) -> None:
+    path = f"/servers/{server}/os-instance-actions"
+    (action,) = nova.get(path)["instanceActions"]
+    before = nova.get(f"{path}/{action['request_id']}")["instanceAction"]
+    database = sqlite3.connect(cloud.databases["database"].removeprefix("sqlite:///"), timeout=30)
+    forget = "UPDATE instance_actions SET project_id = NULL, user_id = NULL WHERE request_id = ?"
+    with database:
+        database.execute(forget, (action["request_id"],))
+    database.close()
+    shown = nova.get(f"{path}/{action['request_id']}")["instanceAction"]
+    assert shown == {**before, "project_id": None, "user_id": None}
+    assert all(event["hostId"] for event in shown["events"])
 
 
 def test_only_services_tell_of_external_events(nova, server) -> None:
