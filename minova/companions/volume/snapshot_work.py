@@ -57,6 +57,9 @@ class SnapshotWork:
             self._store.delete_snapshot(snapshot.id)
 
     def _copy(self, snapshot: Snapshot, volume: Volume) -> None:
+        if self._store.snapshot_path(snapshot.id).exists():
+            # It was whole when it got its name; by now its volume has other content.
+            return
         part = self._store.new_snapshot(snapshot.id)
         # No export starts or ends during the copy: both would change under it.
         with self._exports.kept_still(volume.id):

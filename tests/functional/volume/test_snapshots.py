@@ -155,7 +155,7 @@ def test_a_snapshot_that_a_crash_interrupted_is_made_after_all(cloud):
     answer = cloud(
         "POST",
         f"/v3/snapshots/{made}/action",
-        {"os-reset_status": {"status": "creating"}},
+        {"os-reset_status": {"status": "nonsense"}},
         token=ADMIN,
     )
     assert "valid status" in refused(answer)
@@ -166,6 +166,29 @@ def test_a_snapshot_that_a_crash_interrupted_is_made_after_all(cloud):
     cloud.restart()
     wait_for(lambda: shown(cloud, made)["status"] == "available")
     assert path.exists()
+
+
+def test_a_snapshot_that_is_whole_is_not_made_anew(cloud):
+    volume_id = cloud.create()
+    write(cloud, volume_id, b"then")
+    made = snapshot(cloud, volume_id)
+    write(cloud, volume_id, b"now!")
+    reset = {"os-reset_status": {"status": "creating"}}
+    answer = cloud("POST", f"/v3/snapshots/{made}/action", reset, token=ADMIN)
+    assert answer.status_code == 202
+    cloud.restart()
+    wait_for(lambda: shown(cloud, made)["status"] == "available")
+    assert (cloud.volumes_path / f"snapshot-{made}").read_bytes()[:4] == b"then"
+    reset = {"os-reset_status": {"status": "deleting"}}
+    cloud("POST", f"/v3/snapshots/{made}/action", reset, token=ADMIN)
+    forced = {"os-force_delete": {}}
+    assert cloud("POST", f"/v3/snapshots/{made}/action", forced, token=ADMIN).status_code == 202
+    gone(cloud, made)
+
+
+def test_what_is_no_volume_or_marker_is_not_found(cloud):
+    refused(cloud("POST", "/v3/snapshots", {"snapshot": {"volume_id": None}}), 404)
+    refused(cloud("GET", f"/v3/snapshots?marker={uuid.uuid4()}"), 404)
 
 
 def test_a_snapshots_metadata_can_be_read_and_changed(cloud):

@@ -93,7 +93,10 @@ class Page:
         return cls(min(limit, max_limit), req.get_param("marker"), _number(req, "offset", 0))
 
     def cut(self, records: Sequence[Any]) -> tuple[Sequence[Any], bool]:
-        """The page's records, and whether more follow; errors.Invalid if the marker is none."""
+        """The page's records, and whether it is full: then it links to the next, if it is empty.
+
+        errors.Invalid if the marker is none.
+        """
         begin = self.offset
         if self.marker is not None:
             ids = [record.id for record in records]
@@ -101,7 +104,7 @@ class Page:
                 raise errors.Invalid(f"marker [{self.marker[:100]}] not found")
             begin += ids.index(self.marker) + 1
         end = begin + self.limit
-        return records[begin:end], end < len(records)
+        return records[begin:end], end <= len(records)
 
 
 def next_link(req: falcon.Request, marker: str) -> list[dict[str, str]]:

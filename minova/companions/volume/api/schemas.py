@@ -97,7 +97,7 @@ SNAPSHOT_CREATE = _wrapped(
     _object(
         {
             **_NAMES,
-            "volume_id": _UUID,
+            "volume_id": _UUID_OR_NULL,
             "force": {"enum": [*_BOOLEAN["enum"], None]},
             "metadata": {**_METADATA, "type": ["object", "null"]},
         },

@@ -29,7 +29,10 @@ _FILTERS = listing.Filters(
 _NEWEST_FIRST = (table.c.created_at.desc(), table.c.id.desc())
 # From 3.66 on a volume in use needs no `force`.
 _FORCED_SINCE = (3, 66)
-_SETTABLE = (states.AVAILABLE, states.ERROR, states.ERROR_DELETING)
+_SETTABLE = (
+    *(states.AVAILABLE, states.ERROR, states.ERROR_DELETING),
+    *(states.CREATING, states.DELETING),
+)
 
 
 class Snapshots:
@@ -60,7 +63,7 @@ class Snapshots:
     def create(self, req: falcon.Request, resp: falcon.Response) -> Any:
         ctxt = self._access.own(req, "volume:create_snapshot")
         asked = schemas.body_of(req, schemas.SNAPSHOT_CREATE)["snapshot"]
-        volume = self._access.volume(req, asked["volume_id"], "volume:create_snapshot")
+        volume = self._access.volume(req, str(asked["volume_id"]), "volume:create_snapshot")
         snapshot = Snapshot(
             id=str(uuid.uuid4()),
             volume_id=volume.id,
@@ -160,6 +163,8 @@ class Snapshots:
 
     def _list(self, req: falcon.Request, detail: bool) -> Any:
         page = listing.Page.of(req, self._defaults.max_limit)
+        if page.marker is not None:
+            self._access.snapshot(req, page.marker, "volume:get_all_snapshots")
         ctxt = self._access.own(req, "volume:get_all_snapshots")
         conditions = _FILTERS.conditions(req)
         project = ctxt.project_id
