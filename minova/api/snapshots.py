@@ -69,6 +69,7 @@ def begun(
         "container_format": "bare",
         "visibility": "private" if own else "shared",
         "min_disk": instance.flavor.root_gb,
+        "min_ram": _least_memory(client, instance),
     }
     if not own:
         body["instance_owner"] = instance.project_id
@@ -80,6 +81,16 @@ def begun(
     if not own:
         client.share(made.id, instance.project_id)
     return made
+
+
+def _least_memory(client: ImageClient, instance: Instance) -> int:
+    """The MiB that the server's own image wants; 0 when it is gone or none of the caller's."""
+    if instance.image_id is None:
+        return 0
+    try:
+        return client.get(instance.image_id).min_ram_mb
+    except (errors.NotFound, errors.Forbidden):
+        return 0
 
 
 def of_volumes(

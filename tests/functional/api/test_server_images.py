@@ -38,6 +38,18 @@ def _active(nova: Nova, images, image_id: str):
     return images.get_image(image_id)
 
 
+def test_an_image_wants_as_much_memory_as_its_servers_own(nova, images, server) -> None:
+    admin = nova.connections["admin"].image
+    admin.update_image(nova.image, min_ram=32)
+    try:
+        image_id = _create(nova, server, name="thirsty")
+        assert images.get_image(image_id).min_ram == 32
+        _active(nova, images, image_id)
+        images.delete_image(image_id)
+    finally:
+        admin.update_image(nova.image, min_ram=0)
+
+
 def test_an_image_of_a_running_server_boots_another(nova, images, server) -> None:
     image_id = _create(nova, server, metadata={"purpose": "test"})
     assert nova.get(f"/servers/{server}")["server"]["status"] == "ACTIVE"
