@@ -184,6 +184,31 @@ def test_the_life_of_a_server(demo: Clients, nova: Nova, tmp_path: Path, left_as
     nova.until(lambda: "life-vol" not in demo("openstack volume list"), "the volume is deleted")
 
 
+def test_the_disk_of_a_server(demo: Clients, nova: Nova, left_as_found) -> None:
+    # Without --wait: the clients look every five seconds.
+    server_id = nova.launch(name="disk")
+    image = demo.json("openstack server image create --name disk-copy disk")
+    assert nova.settled(server_id)["status"] == "ACTIVE"
+    copy = demo.json("openstack image show disk-copy")
+    assert (copy["id"], copy["status"]) == (image["id"], "active")
+    demo("openstack server backup create --type daily --rotate 1 --name disk-backup disk")
+    nova.settled(server_id)
+    demo("openstack server rebuild --image disk-copy --name disk-2 disk")
+    assert nova.settled(server_id)["image"]["id"] == image["id"]
+    demo("openstack server shelve disk-2")
+    assert nova.settled(server_id)["status"] == "SHELVED_OFFLOADED"
+    assert "disk-2-shelved" in demo("openstack image list")
+    demo("openstack server unshelve disk-2")
+    assert nova.settled(server_id)["status"] == "ACTIVE"
+    assert "disk-2-shelved" not in demo("openstack image list")
+    demo("nova image-create disk-2 disk-copy-2")
+    nova.settled(server_id)
+    demo("nova rebuild disk-2 disk-copy-2")
+    assert nova.settled(server_id)["status"] == "ACTIVE"
+    nova.delete(server_id)
+    demo("openstack image delete disk-copy disk-copy-2 disk-backup")
+
+
 def _volumes(demo: Clients, nova: Nova, server_id: str) -> None:
     assert demo.json("openstack volume show life-vol")["status"] == "available"
     demo("openstack server add volume life life-vol")
