@@ -68,6 +68,7 @@ class KeyPairs:
         private, public = None, wanted.get("public_key")
         if public is None:
             private, public = key_material.generate(kind, user_id)
+        project = str(req.context.ctxt.project_id)
         key = keypairs.create(
             self._db,
             user_id=user_id,
@@ -75,7 +76,7 @@ class KeyPairs:
             type=kind,
             fingerprint=key_material.fingerprint(kind, public),
             public_key=public,
-            limit=quotas.limits(self._db, str(req.context.ctxt.project_id))["key_pairs"],
+            limit=quotas.limits(self._db, project, user_id)["key_pairs"],
         )
         if req.context.version >= (2, 2):
             resp.status = 201

@@ -123,6 +123,8 @@ def test_every_quota_holds(nova) -> None:
             "Maximum number of metadata items exceeds 1"
         )
         assert "Quota exceeded for cores" in nova.refused(403, "POST", "/servers", nova.request())
+    with quota(nova, f"?user_id={user_of(nova)}", key_pairs=0, force=True):
+        nova.refused(403, "POST", "/os-keypairs", key, version="2.10")
     with quota(nova, ram=63, force=True):
         assert "Quota exceeded for ram" in nova.refused(403, "POST", "/servers", nova.request())
     with quota(nova, metadata_items=1):
