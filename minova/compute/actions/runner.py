@@ -51,6 +51,8 @@ class Runner:
             instance = self._conductor.instance_get(ctxt, work.instance_uuid)
             if _is_over(work, instance):
                 LOG.info("instance %s: its %s was ended before", instance.uuid, work.action)
+                if "making_image" in work.request:
+                    self._host.images.discard(work.request["making_image"])
                 return errors.Conflict(f"The {work.action} of {instance.uuid} was interrupted.")
             outcome = act(self._host, ctxt, instance, work)
         except Exception as error:
@@ -77,7 +79,10 @@ class Runner:
     ) -> None:
         reason = getattr(error, "message", None) or "an unexpected error; see nova-compute's log"
         message = f"{work.action} of instance {work.instance_uuid} failed: {reason}"
-        LOG.error("%s", message, exc_info=error)
+        if self._host.cancelled(work.instance_uuid).is_set():
+            LOG.info("%s; the server is being deleted", message)
+        else:
+            LOG.error("%s", message, exc_info=error)
         event = self._event(work, started, "Error", message)
         self._conductor.add_event(ctxt, work.action_id, **event)
         try:
