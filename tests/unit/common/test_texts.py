@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from falcon.util import Context
 
 from minova.common import errors, texts, wsgi
 
@@ -15,7 +16,8 @@ BAD = ["\0", "a\0b", "\ud800", "x\udfff", "\ude00\ud83d"]
 
 def body_of(raw: bytes) -> Any:
     stream = BytesIO(raw)
-    context = SimpleNamespace(max_body=10_000)
+    context = Context()
+    context.max_body = 10_000
     req: Any = SimpleNamespace(
         content_type=None, content_length=len(raw), bounded_stream=stream, context=context
     )
