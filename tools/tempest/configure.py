@@ -87,6 +87,8 @@ class Configuration:
                 "img_file": self.guest or self.raw_image(),
                 "img_disk_format": "qcow2" if self.guest else "raw",
                 "dhcp_client": "udhcpc",
+                # The guest's /tmp is in memory.
+                "target_dir": "/home/cirros",
             },
         }
 
