@@ -143,7 +143,10 @@ REFUSED = {
         },
         f"failed to get volume {NOBODY}",
     ),
-    "an unknown field": ({"bogus": 1}, "Additional properties are not allowed ('bogus' was unexpected)"),
+    "an unknown field": (
+        {"bogus": 1},
+        "Additional properties are not allowed ('bogus' was unexpected)",
+    ),
     "a name of blanks": ({"name": "  "}, "field/attribute name"),
     "a name too long": ({"name": "x" * 256}, "field/attribute name"),
     "user data that is no base64": ({"user_data": "#!/bin/sh"}, "user_data"),
