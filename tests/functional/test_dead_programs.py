@@ -12,6 +12,7 @@ from tests.nova import furnish
 # With a report every two seconds a host is given up as early as with one every ten.
 GIVEN_UP_SECONDS = 50
 GONE_SECONDS = 60
+OPTIONS: dict[str, dict[str, object]] = {"compute": {"sync_power_state_interval": 2}}
 
 
 class TwoHosts(FaultyCloud, full.FullCloud):
@@ -58,7 +59,7 @@ class Rig:
 def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     if not full.can_run():
         pytest.skip("no RabbitMQ and MariaDB; see tools/with-servers.sh")
-    cloud = full.full_cloud(tmp_path_factory.mktemp("two"), like=TwoHosts)
+    cloud = full.full_cloud(tmp_path_factory.mktemp("two"), like=TwoHosts, options=OPTIONS)
     try:
         cloud.start()
         rig = Rig(cloud)
@@ -79,6 +80,28 @@ def test_a_launch_that_one_host_cannot_do_goes_to_the_next(rig: Rig) -> None:
     held = rig.books.held_by(server)
     assert held["claims"] == [("host-2",)]
     assert [host for _, host in held["ports"]] == ["host-2"]
+    rig.nova.delete(server)
+    assert rig.books.held_by(server) == {}
+    assert rig.books.miscounted() == []
+
+
+def test_a_shelved_server_comes_back_on_another_host(rig: Rig) -> None:
+    rig.cloud.gates.clear()
+    server = rig.nova.launch(name="traveller")
+    before = rig.nova.get(f"/servers/{server}", user="admin")["server"]
+    here = before["OS-EXT-SRV-ATTR:host"]
+    there = "host-2" if here == "host-1" else "host-1"
+    assert rig.nova.act(server, "shelve").status_code == 202
+    assert rig.nova.settled(server)["status"] == "SHELVED_OFFLOADED"
+    assert server not in rig.cloud.guests(here)
+    assert rig.nova.act(server, "unshelve", {"host": there}, user="admin").status_code == 202
+    after = rig.nova.settled(server, user="admin")
+    assert (after["status"], after["OS-EXT-SRV-ATTR:host"]) == ("ACTIVE", there)
+    assert after["addresses"] == before["addresses"]
+    assert server in rig.cloud.guests(there)
+    held = rig.books.held_by(server)
+    assert held["claims"] == [(there,)]
+    assert [host for _, host in held["ports"]] == [there]
     rig.nova.delete(server)
     assert rig.books.held_by(server) == {}
     assert rig.books.miscounted() == []
@@ -191,6 +214,10 @@ def test_a_migrated_server_leaves_its_first_host_when_confirmed(rig: Rig) -> Non
 def test_a_reverted_migration_goes_back_to_the_first_host(rig: Rig) -> None:
     server, source, _ = migrated(rig)
     assert rig.nova.settled(server)["status"] == "VERIFY_RESIZE"
+    # What it left on the first host is no leftover to the sweeps of either.
+    for _ in range(4):
+        with rig.cloud.gates.hold("leftovers") as reached:
+            reached()
     assert rig.nova.act(server, "revertResize").status_code == 202
     back = rig.nova.settled(server)
     assert back["status"] == "ACTIVE"
