@@ -1,12 +1,15 @@
 """Tempest's lists, as tools/tempest/run.sh runs them: tier 0 on real guests, tier 1 on fake ones.
 
-What failed is in the assertion; the rest in build/tempest/<list>-<driver>/.
+What failed is in the assertion; the rest in pytest's temporary folder.
 """
 
+import contextlib
 import os
 import shutil
+import signal
 import subprocess
 from pathlib import Path
+from typing import BinaryIO
 from xml.etree import ElementTree
 
 import pytest
@@ -23,17 +26,34 @@ PROGRAMS = (*NEEDS, "libvirtd", "qemu-system-x86_64", "dnsmasq", "nft", "genisoi
 def failures(tmp_path: Path, *arguments: str, seconds: float) -> list[str]:
     """Run a list to its end; what failed, each with its last line."""
     command = [str(RUN), "--out", str(tmp_path), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=seconds)
-    assert (tmp_path / "junit.xml").exists(), done.stdout[-4000:] + done.stderr[-4000:]
-    print(done.stdout.strip().rpartition("\n")[2])
+    with (tmp_path / "output").open("wb") as output:
+        status = in_time(command, output, seconds)
+    said = (tmp_path / "output").read_text()
+    assert (tmp_path / "junit.xml").exists(), said[-6000:]
+    print(said.strip().rpartition("\n")[2])
     suite = ElementTree.parse(tmp_path / "junit.xml").getroot()
     failed = [
         f"{case.get('classname')}.{case.get('name')}: {case.find('failure').get('message')}"
         for case in suite.iter("testcase")
         if case.find("failure") is not None
     ]
-    assert bool(failed) == bool(done.returncode), done.stdout[-4000:]
+    assert bool(failed) == bool(status), said[-6000:]
     return failed
+
+
+def in_time(command: list[str], output: BinaryIO, seconds: float) -> int:
+    """The command's status; when it is late, it is interrupted, so that its cloud goes."""
+    process = subprocess.Popen(
+        command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        return process.wait(seconds)
+    except BaseException:
+        for sign in (signal.SIGINT, signal.SIGKILL):
+            with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
+                os.killpg(process.pid, sign)
+                process.wait(60)
+        raise
 
 
 @pytest.mark.timeout(1200)
