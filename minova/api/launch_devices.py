@@ -58,15 +58,16 @@ def checked(
     if len(ids) != len(set(ids)):
         raise errors.Invalid(WRONG + "a volume may be listed only once.")
     properties = dict(image.properties) if image is not None else {}
-    sources = _Sources(ctxt)
-    found = []
-    for device in devices:
-        if device.is_volume:
-            device, its_properties = sources.check(device, image, flavor)
-            if device.boot_index == 0 and its_properties:
-                properties = its_properties
-        found.append(device)
-    return Devices(_named(flavor, found, properties), properties)
+    if any(device.is_volume for device in devices):
+        sources, found = _Sources(ctxt), []
+        for device in devices:
+            if device.is_volume:
+                device, its_properties = sources.check(device, image, flavor)
+                if device.boot_index == 0 and its_properties:
+                    properties = its_properties
+            found.append(device)
+        devices = found
+    return Devices(_named(flavor, devices, properties), properties)
 
 
 def _named(
