@@ -57,7 +57,7 @@ class AssistedSnapshots:
         _tell_failed(snapshot_id, "error_deleting")
 
     def _check_attached(self, volume_id: str) -> None:
-        if not instances.has_volume(self._db, volume_id):
+        if not is_uuid(volume_id) or not instances.has_volume(self._db, volume_id):
             raise errors.Invalid(f"No volume Block Device Mapping with id {volume_id[:64]}.")
 
 

@@ -44,6 +44,8 @@ class TenantUsage:
         """GET /os-simple-tenant-usage/{project_id}"""
         self._access.check(req, "os-simple-tenant-usage:show", project_id=project_id)
         period = _period(req)
+        if len(project_id) > 64 or not project_id.isprintable():
+            return {"tenant_usage": {}}  # the id of no project
         found, full = self._find(req, period, project_id)
         summaries = _summaries(found, period, detailed=True)
         body = {"tenant_usage": summaries[0] if summaries else {}}

@@ -63,7 +63,8 @@ def test_senseless_and_foreign_usage_is_refused(nova) -> None:
     nova.refused(400, "GET", f"{path}?other=1", version="2.75")
     nova.refused(403, "GET", USAGE)
     nova.refused(403, "GET", path, user="stranger")
-    assert nova.get(f"{USAGE}/{NOBODY}", user="admin") == {"tenant_usage": {}}
+    for nobody in (NOBODY, "%00", "x" * 300):
+        assert nova.get(f"{USAGE}/{nobody}", user="admin") == {"tenant_usage": {}}
 
 
 def test_no_host_has_run_a_usage_audit(nova) -> None:
@@ -125,7 +126,8 @@ def test_a_snapshot_with_the_hypervisors_help_is_answered_as_nova_does(nova) -> 
             f"No volume Block Device Mapping with id {volume_id}."
         )
         nova.refused(403, method, url, sent)
-    nova.refused(400, "DELETE", f"{path}/{NOBODY}", user="admin")
+    for query in ("", "?delete_info=x", '?delete_info={"volume_id": "\\u0000"}'):
+        nova.refused(400, "DELETE", f"{path}/{NOBODY}{query}", user="admin")
     wrong = {"snapshot": {**body["snapshot"], "create_info": {**info, "type": "raw"}}}
     nova.refused(400, "POST", path, wrong, user="admin")
     server_id = nova.launch()
