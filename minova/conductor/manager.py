@@ -15,6 +15,7 @@ from minova.conductor.launch import Launcher
 from minova.conductor.rpcapi import VERSION
 from minova.db import actions, console_tokens, hosts, instances, moves, states, vifs, work
 from minova.db.engine import Database
+from minova.db.vifs import bound
 from minova.model.console import Grant
 from minova.model.instance import VIF, BlockDevice, Instance
 from minova.model.steps import step
@@ -91,7 +92,7 @@ class ConductorManager:
         return moves.leaving(self._db, host)
 
     def save_vifs(self, ctxt: RequestContext, uuid: str, vifs: list[VIF]) -> None:
-        instances.save_vifs(self._db, uuid, vifs)
+        bound(self._db, uuid, vifs)
 
     def forget_vif(self, ctxt: RequestContext, uuid: str, port_id: str) -> None:
         vifs.forget(self._db, uuid, port_id)

@@ -13,7 +13,7 @@ from minova.common import errors
 from minova.db import tables
 from minova.db.engine import Database, retried
 from minova.model import states
-from minova.model.instance import VIF, BlockDevice, Fault, Instance, utcnow
+from minova.model.instance import BlockDevice, Fault, Instance, utcnow
 
 _instances = tables.instances
 _devices = tables.block_devices
@@ -214,13 +214,6 @@ def set_password(db: Database, uuid: str, password: str) -> bool:
                 .values(password=password)
             ).rowcount
         )
-
-
-@retried
-def save_vifs(db: Database, uuid: str, vifs: list[VIF]) -> None:
-    """Remember the instance's interfaces."""
-    with db.transaction() as connection:
-        connection.execute(_instances.update().where(_instances.c.uuid == uuid).values(vifs=vifs))
 
 
 @retried

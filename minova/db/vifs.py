@@ -1,6 +1,7 @@
 """What the DB remembers of an instance's interfaces, changed under the row's lock."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import sqlalchemy as sa
 
@@ -20,6 +21,35 @@ def remember(db: Database, uuid: str, vif: VIF) -> None:
         return [vif if v.port_id == vif.port_id else v for v in vifs] if known else [*vifs, vif]
 
     change(db, uuid, added)
+
+
+def bound(db: Database, uuid: str, vifs: list[VIF]) -> None:
+    """Take over what a host says it bound. Idempotent, also for an instance that is gone.
+
+    Hosts know nothing of floating IPs: those of a fixed address stay.
+    """
+
+    def taken_over(former: list[VIF]) -> list[VIF]:
+        led = {
+            (vif.port_id, fixed.address): fixed.floating_ips
+            for vif in former
+            for fixed in vif.fixed_ips
+        }
+        return [
+            replace(
+                vif,
+                fixed_ips=[
+                    replace(fixed, floating_ips=led.get((vif.port_id, fixed.address), []))
+                    for fixed in vif.fixed_ips
+                ],
+            )
+            for vif in vifs
+        ]
+
+    try:
+        change(db, uuid, taken_over)
+    except errors.NotFound:
+        return
 
 
 def forget(db: Database, uuid: str, port_id: str) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from minova.common import errors
 from minova.common.context import RequestContext
-from minova.db import flavors, instances, keypairs, launches, server_labels, server_list
+from minova.db import flavors, instances, keypairs, launches, server_labels, server_list, vifs
 from minova.db.engine import Database, migrate
 from minova.db.server_list import SORT_KEYS, Filters, Page
 from minova.model import states as s
@@ -228,6 +228,19 @@ def test_words_written_at_the_same_time_are_all_kept(db: Database) -> None:
         list(pool.map(write, range(16)))
     back = instances.get(db, instance.uuid)
     assert set(back.metadata) == set(back.tags) == {str(n) for n in range(16)}
+
+
+def test_floating_ips_outlive_a_new_binding(db: Database) -> None:
+    led = FixedIP("10.0.0.7", "10.0.0.0/24", floating_ips=["198.51.100.7"])
+    vif = VIF("p1", "n1", "private", "fa:16:3e:00:00:01", "tap", "br", 1500, fixed_ips=[led])
+    (instance,) = entered(db, an_instance("led", vifs=[vif]))
+    bound = [FixedIP("10.0.0.7", "10.0.0.0/24"), FixedIP("10.0.0.8", "10.0.0.0/24")]
+    again = replace(vif, bridge="other", fixed_ips=bound)
+    vifs.bound(db, instance.uuid, [again])
+    (kept,) = instances.get(db, instance.uuid).vifs
+    assert kept.bridge == "other"
+    assert [fixed.floating_ips for fixed in kept.fixed_ips] == [["198.51.100.7"], []]
+    vifs.bound(db, str(uuid.uuid4()), [again])
 
 
 def test_one_device_name_goes_to_one_volume(db: Database) -> None:
