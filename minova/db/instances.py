@@ -139,11 +139,17 @@ def whole(connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> list[Instan
         connection,
         [r.uuid for r in rows if r.vm_state == states.ERROR or r.deleted_at is not None],
     )
-    return [_instance_of(row, devices.get(row.uuid, []), faults.get(row.uuid)) for row in rows]
+    # A row makes its names anew at each question.
+    names = rows[0]._fields if rows else ()
+    return [
+        _instance_of(names, row, devices.get(row.uuid, []), faults.get(row.uuid)) for row in rows
+    ]
 
 
-def _instance_of(row: sa.Row[Any], devices: list[BlockDevice], fault: Fault | None) -> Instance:
-    values = dict(zip(row._fields, row, strict=True))
+def _instance_of(
+    names: Sequence[str], row: sa.Row[Any], devices: list[BlockDevice], fault: Fault | None
+) -> Instance:
+    values = dict(zip(names, row, strict=True))
     for name in _NOT_IN_RECORD:
         del values[name]
     values["metadata"] = values.pop("metadata_", None) or values.get("metadata") or {}
@@ -165,8 +171,10 @@ _DEVICES = (
 def _devices_of(connection: sa.Connection, uuids: list[str]) -> dict[str, list[BlockDevice]]:
     found: dict[str, list[BlockDevice]] = {}
     if uuids:
-        for row in connection.execute(_DEVICES, {"uuids": uuids}):
-            values = dict(zip(row._fields, row, strict=True))
+        rows = connection.execute(_DEVICES, {"uuids": uuids})
+        names = list(rows.keys())
+        for row in rows:
+            values = dict(zip(names, row, strict=True))
             uuid = values.pop("instance_uuid")
             del values["created_at"]
             found.setdefault(uuid, []).append(BlockDevice(**values))
