@@ -103,3 +103,15 @@ def _boot(rig: Rig, **values: object):
 
 def _blank(**values: object) -> BlockDevice:
     return BlockDevice(id=str(uuid4()), source_type="blank", destination_type="local", **values)
+
+
+def test_a_paused_server_takes_a_volume_and_has_it_after_a_restart(rig: Rig) -> None:
+    instance = _boot(rig)
+    rig.driver.pause(instance)
+    with volume(rig) as device:
+        assert rig.driver.attach_volume(instance, device) == "/dev/vdb"
+        assert rig.driver.power_state(instance) == states.POWER_PAUSED
+        rig.driver.power_off(instance, timeout=0)
+        rig.driver.power_on(instance, [nouns.vif_of(BRIDGE)])
+        assert rig.driver.attach_volume(instance, device) == "/dev/vdb"
+        rig.driver.destroy(instance)
