@@ -12,7 +12,7 @@ from minova.api.validation import boolean, is_uuid
 from minova.api.views import times
 from minova.common import errors
 from minova.common.wsgi import Route
-from minova.db import aggregates, hosts, instances, moves
+from minova.db import aggregates, hosts, instances, migration_list
 from minova.db.hosts import Service
 
 
@@ -88,7 +88,7 @@ class Services:
                 "Unable to delete compute service that is hosting instances. "
                 "Migrate or delete the instances first."
             )
-        if moves.leaving(self._db, host):
+        if migration_list.leaving(self._db, host):
             raise errors.Conflict(
                 "Unable to delete compute service that has in-progress migrations. "
                 "Complete the migrations or delete the instances first."

@@ -13,7 +13,17 @@ from minova.common.context import RequestContext
 from minova.compute.rpcapi import ComputeAPI
 from minova.conductor.launch import Launcher
 from minova.conductor.rpcapi import VERSION
-from minova.db import actions, console_tokens, hosts, instances, moves, states, vifs, work
+from minova.db import (
+    actions,
+    console_tokens,
+    hosts,
+    instances,
+    migration_list,
+    moves,
+    states,
+    vifs,
+    work,
+)
 from minova.db.engine import Database
 from minova.db.vifs import bound
 from minova.model.console import Grant
@@ -89,7 +99,7 @@ class ConductorManager:
         self._compute.run(ctxt, host, work.id)
 
     def moving_from(self, ctxt: RequestContext, host: str) -> list[str]:
-        return moves.leaving(self._db, host)
+        return migration_list.leaving(self._db, host)
 
     def save_vifs(self, ctxt: RequestContext, uuid: str, vifs: list[VIF]) -> None:
         bound(self._db, uuid, vifs)

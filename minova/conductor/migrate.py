@@ -12,7 +12,7 @@ from oslo_config import cfg
 from minova.common import errors
 from minova.common.context import RequestContext, service_context
 from minova.compute.rpcapi import ComputeAPI
-from minova.db import actions, instances, moves, states, work
+from minova.db import actions, instances, migration_list, moves, states, work
 from minova.db.engine import Database
 from minova.model import migration as migrations
 from minova.model.instance import utcnow
@@ -63,7 +63,7 @@ class Mover:
     def confirm_overdue(self) -> None:
         """Confirm what has waited for longer than `[compute] resize_confirm_window`."""
         ctxt = service_context()
-        for uuid in moves.overdue(self._db, cfg.CONF.compute.resize_confirm_window):
+        for uuid in migration_list.overdue(self._db, cfg.CONF.compute.resize_confirm_window):
             LOG.info("instance %s: nobody confirms its resize in time; confirming it", uuid)
             try:
                 instance = instances.get(self._db, uuid)

@@ -1,4 +1,4 @@
-"""The list of migrations, as administrators ask for it."""
+"""Migrations that are asked for: by administrators, by hosts, and by the conductor's clock."""
 
 import datetime as dt
 from dataclasses import dataclass, field
@@ -9,9 +9,13 @@ import sqlalchemy as sa
 from minova.common import errors
 from minova.db import tables
 from minova.db.engine import Database
+from minova.model import migration as status
+from minova.model import states
+from minova.model.instance import utcnow
 from minova.model.migration import Migration
 
 _migrations = tables.migrations
+_instances = tables.instances
 # What can be asked for by equality.
 EQUAL = {
     name: _migrations.c[name]
@@ -76,3 +80,28 @@ def _conditions(filters: Filters) -> list[sa.ColumnElement[bool]]:
     if filters.changed_before is not None:
         found.append(changed <= filters.changed_before)
     return found
+
+
+def leaving(db: Database, host: str) -> list[str]:
+    """The instances that have gone from `host` and may still come back to it."""
+    query = sa.select(_migrations.c.instance_uuid).where(
+        _migrations.c.source_compute == host, _migrations.c.status.in_(status.OPEN)
+    )
+    with db.reading() as connection:
+        return list(connection.execute(query).scalars())
+
+
+def overdue(db: Database, seconds: float) -> list[str]:
+    """Instances that have waited longer for somebody to confirm their resize."""
+    query = (
+        sa.select(_migrations.c.instance_uuid)
+        .join(_instances, _instances.c.uuid == _migrations.c.instance_uuid)
+        .where(
+            _migrations.c.status == status.FINISHED,
+            _migrations.c.updated_at < utcnow() - dt.timedelta(seconds=seconds),
+            _instances.c.vm_state == states.RESIZED,
+            _instances.c.task_state.is_(None),
+        )
+    )
+    with db.reading() as connection:
+        return list(connection.execute(query).scalars())

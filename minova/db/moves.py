@@ -5,7 +5,6 @@ transaction with this: `entered` and `taken` go into its `begin`, `ended`
 into its `finish` and `fail`.
 """
 
-import datetime as dt
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
@@ -386,28 +385,3 @@ def _end_in_error(connection: sa.Connection, instance_uuid: str, message: str) -
             created_at=utcnow(),
         )
     )
-
-
-def leaving(db: Database, host: str) -> list[str]:
-    """The instances that have gone from `host` and may still come back to it."""
-    query = sa.select(_migrations.c.instance_uuid).where(
-        _migrations.c.source_compute == host, _migrations.c.status.in_(status.OPEN)
-    )
-    with db.reading() as connection:
-        return list(connection.execute(query).scalars())
-
-
-def overdue(db: Database, seconds: float) -> list[str]:
-    """Instances that have waited longer for somebody to confirm their resize."""
-    query = (
-        sa.select(_migrations.c.instance_uuid)
-        .join(_instances, _instances.c.uuid == _migrations.c.instance_uuid)
-        .where(
-            _migrations.c.status == status.FINISHED,
-            _migrations.c.updated_at < utcnow() - dt.timedelta(seconds=seconds),
-            _instances.c.vm_state == states.RESIZED,
-            _instances.c.task_state.is_(None),
-        )
-    )
-    with db.reading() as connection:
-        return list(connection.execute(query).scalars())

@@ -134,13 +134,15 @@ def test_a_move_to_another_host_takes_its_zone_along(db: Database, ctxt: Request
     aggregates.add_host(db, zone.id, there)
     instance = resized(db, ctxt, there)
     assert (instance.host, instance.availability_zone) == (there, "mars")
-    (source,) = [n.host for n in hosts.nodes(db) if instance.uuid in moves.leaving(db, n.host)]
+    (source,) = [
+        n.host for n in hosts.nodes(db) if instance.uuid in migration_list.leaving(db, n.host)
+    ]
     assert used(db, there) == (1, 3, 256)
     assert used(db, source) == (1, 1, 64)
     after, _ = ended(db, ctxt, instance, "revertResize", m.REVERTING)
     assert (after.host, after.availability_zone) == (source, "nova")
     assert (used(db, there), used(db, source)) == ((0, 0, 0), (1, 1, 64))
-    assert moves.leaving(db, source) == []
+    assert migration_list.leaving(db, source) == []
 
 
 def test_a_move_that_no_host_has_room_for_changes_nothing(
@@ -227,10 +229,10 @@ def test_a_move_passes_from_host_to_host_with_its_work(db: Database, ctxt: Reque
 
 def test_what_nobody_confirms_is_overdue(db: Database, ctxt: RequestContext) -> None:
     instance = resized(db, ctxt)
-    assert instance.uuid not in moves.overdue(db, 60)
-    assert instance.uuid in moves.overdue(db, -1)
+    assert instance.uuid not in migration_list.overdue(db, 60)
+    assert instance.uuid in migration_list.overdue(db, -1)
     ended(db, ctxt, instance, "confirmResize", m.CONFIRMING)
-    assert instance.uuid not in moves.overdue(db, -1)
+    assert instance.uuid not in migration_list.overdue(db, -1)
 
 
 def test_a_reset_keeps_what_the_record_says(db: Database, ctxt: RequestContext) -> None:
