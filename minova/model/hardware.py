@@ -237,7 +237,8 @@ def _topology(flavor: Flavor, properties: Properties) -> Topology | None:
     if not fitting:
         bounds = ":".join(str(most[k]) for k in kinds)
         raise errors.Invalid(
-            f"Requested vCPU limits {bounds} are impossible to satisfy for vcpus count {flavor.vcpus}"
+            f"Requested vCPU limits {bounds} are impossible to satisfy for vcpus count "
+            f"{flavor.vcpus}"
         )
 
     def score(one: Topology) -> tuple[int, int, int]:
