@@ -79,7 +79,7 @@ KNOWN: dict[str, dict[str, Rule]] = {
         r"numa_cpus\.\d+": _like(_MASK),
         r"numa_mem\.\d+": _integer(1),
         "pci_numa_affinity_policy": _one_of("required", "preferred", "legacy", "socket"),
-        "(max_)?cpu_(sockets|cores|threads)": _integer(1),
+        "(max_)?cpu_(max_)?(sockets|cores|threads)": _integer(1),
         "boot_menu": _boolean(),
         "mem_encryption": _boolean(),
         "mem_encryption_model": _one_of("amd-sev", "amd-sev-es"),

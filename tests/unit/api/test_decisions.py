@@ -119,6 +119,7 @@ def test_a_made_key_has_the_fingerprint_of_its_public_half() -> None:
         ("hw:cpu_policy", "never", False),
         ("hw:cpu_polic", "dedicated", False),
         ("hw:numa_cpus.0", "0,1", True),
+        ("hw:cpu_max_sockets", "2", True),
         ("quota:disk_read_iops_sec", "100", True),
         ("quota:disk_read_iops_sec", "many", False),
         ("trait:HW_CPU_X86_AVX2", "required", True),
