@@ -82,31 +82,6 @@ def test_a_guest_learns_of_its_floating_ip(nova: Nova, guest: Guest) -> None:
         admin.delete_network(public)
 
 
-def test_a_guest_learns_of_its_floating_ip(nova: Nova, guest: Guest) -> None:
-    admin, demo = nova.connections["admin"].network, nova.connections["demo"].network
-    public = admin.create_network(name="metadata-public", is_router_external=True)
-    admin.create_subnet(
-        network_id=public.id, ip_version=4, cidr="172.30.0.0/24", is_dhcp_enabled=False
-    )
-    router = admin.create_router(external_gateway_info={"network_id": public.id})
-    shared = admin.get_network(nova.network)
-    admin.add_interface_to_router(router, subnet_id=shared.subnet_ids[0])
-    (port,) = demo.ports(device_id=guest.server_id)
-    floating = demo.create_ip(floating_network_id=public.id, port_id=port.id)
-    address = floating.floating_ip_address
-    try:
-        nova.until(
-            lambda: guest.ask("/latest/meta-data/public-ipv4").text == address, "it is told"
-        )
-        shown = nova.get(f"/servers/{guest.server_id}")["server"]["addresses"]
-        assert address in [a["addr"] for of_one in shown.values() for a in of_one]
-    finally:
-        demo.delete_ip(floating)
-        admin.remove_interface_from_router(router, subnet_id=shared.subnet_ids[0])
-        admin.delete_router(router)
-        admin.delete_network(public)
-
-
 @pytest.mark.parametrize(
     ("headers", "status"),
     [

@@ -62,7 +62,7 @@ class Images:
         return self._view(self._access.find(ctxt, image_id), self._access.sees_locations(ctxt))
 
     def tasks(self, req: falcon.Request, resp: falcon.Response, image_id: str) -> dict[str, Any]:
-        """What is being done to the image's data: nothing, for an import is done when it answers."""
+        """What is being done to the image's data: nothing; an import is done when it answers."""
         self._access.find(req.context.ctxt, image_id)
         return {"tasks": []}
 
