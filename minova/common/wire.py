@@ -68,4 +68,15 @@ def load(value: Any) -> Any:
     if tag == "datetime":
         return dt.datetime.fromisoformat(value["iso"])
     cls = _records[tag]
-    return cls(**{name: load(value[name]) for name in _fields_of(cls) if name in value})
+    names = _fields_of(cls)
+    fields = {
+        name: item if (item := value[name]) is None or type(item) in _PLAIN else load(item)
+        for name in names
+        if name in value
+    }
+    if len(fields) < len(names):
+        return cls(**fields)
+    # A frozen dataclass sets its fields one by one, which takes longer than all of the above.
+    whole: Any = object.__new__(cls)
+    whole.__dict__.update(fields)
+    return whole

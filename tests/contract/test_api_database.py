@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from minova.common import errors
 from minova.common.context import RequestContext
@@ -259,3 +260,21 @@ def test_one_device_name_goes_to_one_volume(db: Database) -> None:
 
     with ThreadPoolExecutor(6) as pool:
         assert sum(pool.map(attach, range(6))) == 1
+
+
+def test_a_list_takes_as_many_queries_for_one_as_for_all(db: Database, fleet) -> None:
+    asked: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.lstrip().upper().startswith("SELECT"):
+            asked.append(statement)
+
+    sa.event.listen(db.engine, "before_cursor_execute", note)
+    counts = []
+    for limit in (1, len(fleet)):
+        asked.clear()
+        wanted = Filters(equal={"project_id": [fleet[0].project_id]})
+        assert len(server_list.servers(db, wanted, Page(limit))) == limit
+        counts.append(len(asked))
+    sa.event.remove(db.engine, "before_cursor_execute", note)
+    assert counts[0] == counts[1] <= 3

@@ -11,6 +11,7 @@ change. The queries must not depend on the number of servers.
 """
 
 import argparse
+import gc
 import os
 import sys
 import tempfile
@@ -80,6 +81,9 @@ class Inside:
             user_id="bench", project_id=project, roles=["member", "reader"], overwrite=False
         )
         self._client = testing.TestClient(app.build(db, authenticate=lambda req: ctxt))
+        # As the service does when it is ready.
+        gc.collect()
+        gc.freeze()
 
     def _count(self, _connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         self._queries += not statement.startswith("BEGIN")
