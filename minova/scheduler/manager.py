@@ -6,7 +6,9 @@ are one transaction. Then the build is cast to that host's compute.
 """
 
 import logging
+import threading
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 
 import oslo_messaging
@@ -44,6 +46,7 @@ class SchedulerManager:
     def __init__(self, db: Database) -> None:
         self._db = db
         self._compute = ComputeAPI()
+        self._grouped = threading.Lock()
 
     def select_host(self, ctxt: RequestContext, work: Work, owner: str) -> str:
         uuid = work.instance_uuid
@@ -53,7 +56,10 @@ class SchedulerManager:
             instance = instances.get(self._db, uuid)
             if instance.task_state != states.ACTIONS[work.action].tasks[0]:
                 raise errors.Conflict(f"Instance {uuid} is no longer to be scheduled.")
-        with step(7, instance=uuid):
+        # Those of a group one by one: each has to see where the others went, or servers
+        # launched together would all choose the same host, for all that the claim checks.
+        alone = self._grouped if "group" in instance.scheduler_hints else nullcontext()
+        with step(7, instance=uuid), alone:
             host = self._claim(instance, work)
             tracing.annotate(host=host)
         cast = self._compute.build if work.action == "create" else self._compute.run
