@@ -223,14 +223,18 @@ class Configuration:
         }
 
     def volume(self) -> Sections:
+        volume: dict[str, object] = {
+            "catalog_type": "block-storage",
+            "storage_protocol": "NBD",
+            "vendor_name": "minova",
+            "volume_size": 1,
+            "build_timeout": self.patience,
+        }
+        if self.max_version:
+            # Its versions are its own; those of compute are said by --max-microversion.
+            volume["max_microversion"] = "latest"
         return {
-            "volume": {
-                "catalog_type": "block-storage",
-                "storage_protocol": "NBD",
-                "vendor_name": "minova",
-                "volume_size": 1,
-                "build_timeout": self.patience,
-            },
+            "volume": volume,
             # The others are no part of minova's volume service.
             "volume-feature-enabled": {
                 "snapshot": True,

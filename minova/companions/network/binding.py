@@ -14,7 +14,7 @@ from minova.common import context, service, tracing
 from minova.common.context import RequestContext
 from minova.companions.network import wiring
 from minova.companions.network.agent.rpcapi import NetworkAgentAPI
-from minova.companions.network.queries import agents, groups, ports
+from minova.companions.network.queries import agents, floating_ips, groups, ports
 from minova.companions.network.servers import Servers
 from minova.db.engine import Database
 
@@ -115,7 +115,7 @@ class Binder:
         retry = before["vif_type"] == FAILED and port["vif_type"] == BRIDGE
         if port["host"] and (retry or port["host"] != before["host"]):
             port = self._ensure(ctxt, port, request)
-        if before["host"] and _differs(before, port):
+        if _differs(before, port) and (before["host"] or self._is_led_to(port)):
             self._refresher.request()
         else:
             changed = set(before["security_groups"]) | set(port["security_groups"])
@@ -189,6 +189,11 @@ class Binder:
                 self._refresher.request()
                 return {**port, "vif_type": FAILED, "status": "DOWN"}
         return port
+
+    def _is_led_to(self, port: Row) -> bool:
+        """Whether floating IPs lead to the port: its new host has to know, which it is not told."""
+        with self._db.reading() as connection:
+            return bool(port["host"] and floating_ips.of_ports(connection, [port["id"]]))
 
     def _tell_others(self, port_id: str, group_ids: list[str] | set[str]) -> None:
         """Members of groups changed: refresh, if rules of other ports depend on it.

@@ -238,6 +238,22 @@ def test_hosts_hear_of_floating_ips_and_joined_networks(
     assert agent.state().floating == []
 
 
+def test_a_floating_ip_follows_its_port_to_the_host(
+    server: Server, agent: Agent, public: Any, private: Any
+) -> None:
+    router(server, public, private["subnet"])
+    port = server.port(private["id"], "nova:service", device_owner="compute:nova", device_id="vm")
+    address = floating_for(server, public, port)
+    agent.wait_for(lambda: "refresh" in agent.calls)
+    assert agent.state().floating == [], "it is on no host"
+    agent.calls.clear()
+    body = {"port": {"binding:host_id": agent.host}}
+    server.put(f"/ports/{port['id']}", body, "nova:service")
+    agent.wait_for(lambda: "ensure_port" in agent.calls and "refresh" in agent.calls)
+    led = [f.floating_ip for f in agent.state().floating]
+    assert led == [address["floating_ip_address"]]
+
+
 def floating_for(server: Server, public: Any, port: Any) -> Any:
     body = {"floatingip": {"floating_network_id": public["id"], "port_id": port["id"]}}
     return server.post("/floatingips", body, "nova:service")["floatingip"]
