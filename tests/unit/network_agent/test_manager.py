@@ -144,6 +144,25 @@ def test_a_port_made_while_a_state_was_on_its_way_is_not_lost(
     assert set(driver.ports) == {"p1"}, "the next state counts in full"
 
 
+def test_a_port_that_conflicts_with_a_network_that_is_gone_is_made_after_a_look(
+    manager: NetworkAgentManager, server: Server, driver: Driver
+) -> None:
+    manager.sync()
+    ensure = driver.ensure_port
+
+    def refuse_beside_p1(port: PortWiring, *rest: object) -> None:
+        if "p1" in driver.ports:
+            raise errors.Conflict("The range is reached by br-of-p1.")
+        ensure(port, *rest)  # type: ignore[arg-type]
+
+    driver.ensure_port = refuse_beside_p1  # type: ignore[method-assign]
+    with pytest.raises(errors.Conflict):
+        manager.ensure_port(CTXT, port(2), NET, [])
+    server.state = HostState([NET], [])
+    manager.ensure_port(CTXT, port(2), NET, [])
+    assert set(driver.ports) == {"p2"}
+
+
 def test_many_refreshes_only_ask_for_a_sync(manager: NetworkAgentManager) -> None:
     kicks: list[int] = []
     manager.kick = lambda: kicks.append(1)

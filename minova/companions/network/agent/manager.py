@@ -32,6 +32,8 @@ class NetworkAgentManager:
         self.kick: Callable[[], None] = lambda: None
         self._host, self._driver, self._server = host, driver, server
         self._lock = threading.Lock()
+        # One sync at a time; taken before `_lock`, and never with it held.
+        self._syncing = threading.Lock()
         self._touched: Touched | None = None
         self._synced = threading.Event()
         self._stopping = threading.Event()
@@ -59,6 +61,15 @@ class NetworkAgentManager:
     ) -> None:
         """See NetworkAgentAPI.ensure_port."""
         self._wait_for_first_sync()
+        try:
+            self._ensure(port, network, groups)
+        except errors.Conflict as error:
+            # Perhaps with a network that is deleted, of which we have not heard yet.
+            LOG.info("port %s: %s Looking at the whole state first.", port.id, error.message)
+            self._sync_once()
+            self._ensure(port, network, groups)
+
+    def _ensure(self, port: PortWiring, network: NetworkWiring, groups: list[GroupWiring]) -> None:
         with self._lock:
             if self._touched is not None:
                 self._touched.ensured(port, network, groups)
@@ -102,14 +113,15 @@ class NetworkAgentManager:
                 self._driver.check()
 
     def _sync_once(self) -> None:
-        with self._lock:
-            self._touched = touched = Touched()
-        try:
-            state = self._server.host_state(context.service_context(), self._host)
+        with self._syncing:
             with self._lock:
-                self._driver.sync(touched.over(state))
-        finally:
-            self._touched = None
+                self._touched = touched = Touched()
+            try:
+                state = self._server.host_state(context.service_context(), self._host)
+                with self._lock:
+                    self._driver.sync(touched.over(state))
+            finally:
+                self._touched = None
         self._synced.set()
 
     def _wait_for_first_sync(self) -> None:
