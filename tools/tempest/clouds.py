@@ -119,7 +119,7 @@ def private_lab() -> Iterator[Cloud]:
         known.write_text(host.run("cat", str(LAB / "clouds.yaml")).stdout)
         prefix = host.network_command()
         yield Cloud("a lab on a private host", "libvirt", known, prefix, guest=GUEST)
-        log = host.run("bash", "-c", "cat /var/log/minova/minova-run.out").stdout
+        log = host.run("bash", "-c", "cat /var/log/minova/minova*").stdout
         (TOP / "build" / "tempest" / "private-lab.log").write_text(log)
 
 
