@@ -160,9 +160,10 @@ start_services() {
         supervisorctl restart minova:\* || supervisorctl start minova:\*
     fi
     local name port
+    # A dozen programs start at once: on a busy machine of two cores that takes more than a minute.
     for name in IDENTITY IMAGE NETWORK VOLUME COMPUTE METADATA CONSOLE; do
         port=${name}_PORT
-        wait_for "${name,,} answers on port ${!port}" 60 port_open "${!port}"
+        wait_for "${name,,} answers on port ${!port}" 180 port_open "${!port}"
     done
 }
 

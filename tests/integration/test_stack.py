@@ -70,7 +70,7 @@ def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
     with PrivateHost() as host:
         keep_from_downloading(host)
         before = host.run(sys.executable, SNAPSHOT).stdout
-        done = host.run(STACK, "--profile", request.param, timeout=500)
+        done = host.run(STACK, "--profile", request.param, timeout=560)
         assert done.returncode == 0, done.stdout + done.stderr
         assert "The cloud stands after" in done.stdout
         yield Lab(host, before)
