@@ -43,7 +43,6 @@ import figures
 
 from tests.cloud import Cloud
 from tests.full import full_cloud
-from tests.integration.private_libvirt import PrivateLibvirt
 
 MARK = b"MINOVA-GUEST:"
 GUEST = Path(__file__).resolve().parents[2] / "build" / "guest" / "minova-guest.qcow2"
@@ -245,6 +244,9 @@ def running_lab(arguments: argparse.Namespace) -> Iterator[Lab]:
 @contextlib.contextmanager
 def own_cloud(arguments: argparse.Namespace) -> Iterator[Lab]:
     """A cloud of this run alone, with a private libvirtd."""
+    # The lab, as stack.sh installs it, has none of what tests need.
+    from tests.integration.private_libvirt import PrivateLibvirt
+
     with PrivateLibvirt() as host:
         options: dict[str, dict[str, object]] = {
             "compute": {"virt_driver": "libvirt"},
