@@ -6,16 +6,15 @@ from `host_state`, so nothing here has to be repeated.
 """
 
 import logging
-import threading
-import time
 from typing import Any
 
-from minova.common import context, service, tracing
+from minova.common import context, tracing
 from minova.common.context import RequestContext
 from minova.companions.network import wiring
 from minova.companions.network.agent.rpcapi import NetworkAgentAPI
 from minova.companions.network.queries import agents, floating_ips, groups, ports
 from minova.companions.network.servers import Servers
+from minova.companions.network.woken import Woken
 from minova.db.engine import Database
 
 LOG = logging.getLogger(__name__)
@@ -31,7 +30,7 @@ DEAD_TIMEOUT = 5
 _SERVICE_ROLE = "service"
 
 
-class Refresher(service.Service):
+class Refresher(Woken):
     """Tells all agents to look at `host_state` again, once for many changes.
 
     The first `request` of a quiet time goes out after `settle` seconds, the
@@ -39,50 +38,18 @@ class Refresher(service.Service):
     """
 
     def __init__(self, agent: NetworkAgentAPI, settle: float = 0.02, gap: float = 1.0) -> None:
-        self._agent, self._settle, self._gap = agent, settle, gap
-        self._lock = threading.Lock()
-        self._wanted = threading.Event()
-        self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
+        super().__init__("network-refresh", settle, gap)
+        self._agent = agent
 
     def request(self) -> None:
         """Something changed for hosts. Returns at once."""
-        self._wanted.set()
-        self.start()
+        self._wake()
 
-    def start(self) -> None:
-        """Begin to send; a WSGI server that starts no services gets there by `request`."""
-        with self._lock:
-            if self._thread is None:
-                self._stopping.clear()
-                self._thread = threading.Thread(
-                    target=self._run, name="network-refresh", daemon=True
-                )
-                self._thread.start()
-
-    def stop(self) -> None:
-        with self._lock:
-            thread, self._thread = self._thread, None
-        if thread is not None:
-            self._stopping.set()
-            self._wanted.set()
-            thread.join(timeout=10)
-            self._wanted.clear()
-
-    def _run(self) -> None:
-        context.set_service("network")
-        while True:
-            self._wanted.wait()
-            if self._stopping.is_set():
-                return
-            time.sleep(self._settle)
-            self._wanted.clear()
-            try:
-                self._agent.refresh(context.service_context())
-            except Exception:
-                LOG.exception("telling the network agents to refresh failed")
-            if self._stopping.wait(self._gap):
-                return
+    def _work(self) -> None:
+        try:
+            self._agent.refresh(context.service_context())
+        except Exception:
+            LOG.exception("telling the network agents to refresh failed")
 
 
 class Binder:

@@ -11,21 +11,20 @@ from collections.abc import Iterable
 import tenacity
 from keystoneauth1 import exceptions as ka_errors
 
-from minova.common import context, service, service_user
+from minova.common import service_user
+from minova.companions.network.woken import Woken
 
 LOG = logging.getLogger(__name__)
 _MOST = 100
 
 
-class Servers(service.Service):
+class Servers(Woken):
     """Both words return at once; a thread sends what it was told, newest state last."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        super().__init__("servers")
+        self._guard = threading.Lock()
         self._waiting: dict[tuple[str, str, str], None] = {}
-        self._wanted = threading.Event()
-        self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
 
     def changed(self, ports: Iterable[tuple[str, str]]) -> None:
         """The addresses of these (server, port) changed."""
@@ -36,41 +35,18 @@ class Servers(service.Service):
         self._tell("network-vif-deleted", ports)
 
     def _tell(self, event: str, ports: Iterable[tuple[str, str]]) -> None:
-        with self._lock:
+        with self._guard:
             self._waiting.update(dict.fromkeys((event, *each) for each in ports))
-        self._wanted.set()
-        self.start()
+        self._wake()
 
-    def start(self) -> None:
-        with self._lock:
-            if self._thread is None:
-                self._stopping.clear()
-                self._thread = threading.Thread(target=self._run, name="servers", daemon=True)
-                self._thread.start()
-
-    def stop(self) -> None:
-        with self._lock:
-            thread, self._thread = self._thread, None
-        if thread is not None:
-            self._stopping.set()
+    def _work(self) -> None:
+        with self._guard:
+            batch, rest = list(self._waiting)[:_MOST], list(self._waiting)[_MOST:]
+            self._waiting = dict.fromkeys(rest)
+        if rest:
             self._wanted.set()
-            thread.join(timeout=10)
-            self._wanted.clear()
-
-    def _run(self) -> None:
-        context.set_service("network")
-        while True:
-            self._wanted.wait()
-            if self._stopping.is_set():
-                return
-            self._wanted.clear()
-            with self._lock:
-                batch, rest = list(self._waiting)[:_MOST], list(self._waiting)[_MOST:]
-                self._waiting = dict.fromkeys(rest)
-            if rest:
-                self._wanted.set()
-            if batch:
-                self._send(batch)
+        if batch:
+            self._send(batch)
 
     def _send(self, batch: list[tuple[str, str, str]]) -> None:
         events = [
