@@ -21,13 +21,28 @@ class NftError(Exception):
     """The kernel or libnftables refused a transaction; nothing of it was applied."""
 
 
+class _Context(nftables.Nftables):
+    """libnftables keeps the list of interfaces for all of its contexts in one place,
+    without a lock: two at once free it twice. So one thread at a time is in the
+    library, also when a context goes, which the garbage collector does anywhere."""
+
+    library = threading.RLock()
+
+    def __init__(self) -> None:
+        with self.library:
+            super().__init__()
+            self.set_json_output(True)
+
+    def __del__(self) -> None:
+        with self.library:
+            super().__del__()
+
+
 class Nft:
     """A handle on the nftables of the network namespace of the thread that made it."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._nft = nftables.Nftables()
-        self._nft.set_json_output(True)
+        self._nft = _Context()
 
     def apply(self, commands: list[Json]) -> None:
         """All of `commands` in one transaction, or NftError and none of them."""
@@ -47,7 +62,7 @@ class Nft:
         return [item["chain"] for item in answer if "hook" in item.get("chain", {})]
 
     def _run(self, document: Json) -> list[Json]:
-        with self._lock:
+        with _Context.library:
             code, output, error = self._nft.cmd(json.dumps(document))
         if code != 0:
             raise NftError(error.strip() or f"libnftables failed with {code}")
