@@ -1,5 +1,6 @@
 """The guest image does what Tempest and a person at the console expect of it, under plain QEMU."""
 
+import base64
 import contextlib
 import http.server
 import json
@@ -38,7 +39,7 @@ class Guest:
         self.port = _free_port()
         self._console = ""
         self._news = threading.Condition()
-        self._monitor = folder / "qmp"
+        self._monitor, self._agent = folder / "qmp", folder / "agent"
         disk = folder / "disk.qcow2"
         subprocess.run(
             ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", image, disk, "1G"],
@@ -55,6 +56,9 @@ class Guest:
                 *("-device", "virtio-net-pci,netdev=net0,mac=52:54:00:00:00:01"),
                 *("-object", "rng-random,id=rng,filename=/dev/urandom"),
                 *("-device", "virtio-rng-pci,rng=rng"),
+                *("-chardev", f"socket,id=agent,path={self._agent},server=on,wait=off"),
+                *("-device", "virtio-serial-pci"),
+                *("-device", "virtserialport,chardev=agent,name=org.qemu.guest_agent.0"),
                 *drives,
             ],
             stdin=subprocess.PIPE,
@@ -89,7 +93,7 @@ class Guest:
         return [
             *("ssh", "-q", "-i", self.key, "-p", str(self.port), "-F", "none"),
             *("-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"),
-            *("-o", "BatchMode=yes", "-o", "ConnectTimeout=30", *options),
+            *(*options, "-o", "BatchMode=yes", "-o", "ConnectTimeout=30"),
             *(f"{user}@127.0.0.1", command),
         ]
 
@@ -108,22 +112,38 @@ class Guest:
 
     def monitor(self, *commands):
         """Give QMP commands, each a name and its arguments."""
-        with socket.socket(socket.AF_UNIX) as channel:
-            channel.settimeout(30)
-            channel.connect(str(self._monitor))
-            with channel.makefile("rw") as stream:
-                stream.readline()
-                for name, arguments in [("qmp_capabilities", {}), *commands]:
-                    stream.write(json.dumps({"execute": name, "arguments": arguments}) + "\n")
-                    stream.flush()
-                    answer = {"event": ""}
-                    while "event" in answer:
-                        answer = json.loads(stream.readline())
-                    assert "error" not in answer, answer
+        with _json_stream(self._monitor) as stream:
+            stream.readline()
+            for command in [("qmp_capabilities", {}), *commands]:
+                answer = _asked(stream, *command)
+                assert "error" not in answer, answer
+
+    def agent(self, name, **arguments):
+        """What the guest agent answers."""
+        with _json_stream(self._agent) as stream:
+            return _asked(stream, name, arguments)
 
     def kill(self):
         self.process.kill()
         self.process.wait()
+
+
+@contextlib.contextmanager
+def _json_stream(path):
+    with socket.socket(socket.AF_UNIX) as channel:
+        channel.settimeout(30)
+        channel.connect(str(path))
+        with channel.makefile("rw") as stream:
+            yield stream
+
+
+def _asked(stream, name, arguments):
+    stream.write(json.dumps({"execute": name, "arguments": arguments}) + "\n")
+    stream.flush()
+    answer = {"event": ""}
+    while "event" in answer:
+        answer = json.loads(stream.readline())
+    return answer
 
 
 def _free_port():
@@ -218,16 +238,53 @@ def test_ssh_takes_the_key_and_nothing_else(guest):
         assert refused.returncode == 255
 
 
-def test_the_console_takes_the_password(guest):
+def log_in(guest, user, password):
+    """Log in on the serial console and out again."""
     seen = guest.end_of_console()
     guest.type("\n")
     guest.wait_for("login: ", after=seen)
-    guest.type("cirros\n")
+    guest.type(f"{user}\n")
     guest.wait_for("Password: ", after=seen)
-    guest.type("gocubsgo\n")
-    guest.wait_for(r"\$ ", after=seen)
-    guest.type("echo $((6 * 7)) $(sudo id -un); exit\n")
-    guest.wait_for("42 root", after=seen)
+    guest.type(f"{password}\n")
+    guest.wait_for(r"[$#] ", after=seen)
+    guest.type("echo $((6 * 7)) $(id -un) $(sudo id -un); exit\n")
+    guest.wait_for(f"42 {user} root", after=seen)
+
+
+def password_login(guest, user, password):
+    """Whether SSH lets one in."""
+    program = guest.folder / "askpass"
+    program.write_text(f"#!/bin/sh\ncat <<'END'\n{password}\nEND\n")
+    program.chmod(0o700)
+    options = ("-o", "PubkeyAuthentication=no", "-o", "NumberOfPasswordPrompts=1")
+    said = subprocess.run(
+        guest.ssh_command("id -un", user, ("-o", "BatchMode=no", *options)),
+        env={**os.environ, "SSH_ASKPASS": str(program), "SSH_ASKPASS_REQUIRE": "force"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    return said.stdout == f"{user}\n"
+
+
+def test_the_console_takes_the_password_that_ssh_does_not(guest):
+    log_in(guest, "cirros", "gocubsgo")
+    assert not password_login(guest, "cirros", "gocubsgo")
+
+
+def test_passwords_that_the_agent_sets_are_taken(guest):
+    guest.wait_for("guest agent on /dev/")
+    for user, password in (("cirros", 'a: "$c" \\'), ("root", "n3w")):
+        secret = base64.b64encode(password.encode()).decode()
+        done = guest.agent("guest-set-user-password", username=user, password=secret, crypted=False)
+        assert done == {"return": {}}
+    until(lambda: password_login(guest, "cirros", 'a: "$c" \\'))
+    assert password_login(guest, "root", "n3w")
+    assert not password_login(guest, "cirros", "gocubsgo")
+    log_in(guest, "root", "n3w")
+    refused = guest.agent("guest-set-user-password", username="nobody", password="", crypted=False)
+    assert "error" in refused
+    assert guest.run("id -un") == "cirros", "keys count as before"
 
 
 @pytest.mark.parametrize(
