@@ -1,17 +1,16 @@
-"""Whether a guest has a QEMU guest agent, and whose password it is asked to set.
+"""What an image says of a QEMU guest agent, and whose password that is asked to set.
 
 Source: the image properties of nova's user guide.
 """
 
 from minova.common import errors
+from minova.model.extra_specs import is_true
 from minova.model.instance import Instance
-
-_TRUE = ("yes", "true", "1", "on")
 
 
 def is_there(instance: Instance) -> bool:
     """Whether the image says so (`hw_qemu_guest_agent`)."""
-    return str(instance.image_properties.get("hw_qemu_guest_agent")).lower() in _TRUE
+    return is_true(instance.image_properties.get("hw_qemu_guest_agent") or "no")
 
 
 def require(instance: Instance) -> None:
@@ -20,6 +19,18 @@ def require(instance: Instance) -> None:
         raise errors.Conflict(
             f"QEMU guest agent is not enabled for server {instance.uuid}; launch it from an "
             "image that has one and the property hw_qemu_guest_agent=yes."
+        )
+
+
+def allow_unfrozen(instance: Instance, reason: str) -> None:
+    """errors.Conflict when a snapshot needs the guest's file systems frozen (`os_require_quiesce`).
+
+    `reason` says why they are not.
+    """
+    if is_true(instance.image_properties.get("os_require_quiesce") or "no"):
+        raise errors.Conflict(
+            "The server's file systems are not frozen, which its image asks for "
+            f"(os_require_quiesce): {reason}"
         )
 
 

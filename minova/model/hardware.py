@@ -35,6 +35,7 @@ _VALUES: dict[str, tuple[str, ...] | None] = {
     "hw_input_bus": ("usb", "virtio"),
     "hw_boot_menu": _BOOLEAN,
     "hw_qemu_guest_agent": _BOOLEAN,
+    "os_require_quiesce": _BOOLEAN,
     "hw_vif_multiqueue_enabled": _BOOLEAN,
     "hw_cpu_policy": ("shared",),
     "hw_cpu_sockets": None,

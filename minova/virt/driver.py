@@ -153,7 +153,7 @@ class Driver(Protocol):
         """Stop its CPUs; its memory stays. Raises errors.Conflict when the guest has ended."""
 
     def unpause(self, instance: Instance) -> None:
-        """Let a paused guest go on. Raises errors.Conflict when it has ended."""
+        """Let a paused guest go on, at the right time. Raises errors.Conflict when it has ended."""
 
     def suspend(self, instance: Instance, cancelled: Callable[[], bool] = lambda: False) -> None:
         """Write its memory to the host's disk, where it outlives a reboot of the host.
@@ -164,12 +164,13 @@ class Driver(Protocol):
         """
 
     def resume(self, instance: Instance) -> None:
-        """Go on where `suspend` has stopped, once its volumes are connected again."""
+        """Go on where `suspend` has stopped, at the right time; its volumes are connected."""
 
     def set_password(self, instance: Instance, password: str) -> None:
-        """Have the guest's agent set the administrator's password.
+        """Have the guest's agent set the administrator's password, within half a minute.
 
-        Raises errors.Conflict when there is no agent, or it does not.
+        Raises errors.Conflict when the image names no agent, or it refuses, and
+        errors.NotSupported when it does not answer.
         """
 
     def trigger_crash_dump(self, instance: Instance) -> None:
@@ -249,8 +250,11 @@ class Driver(Protocol):
     ) -> AbstractContextManager[DiskImage]:
         """The root disk as it is at one moment, for the block; the guest goes on meanwhile.
 
-        Nothing is left after the block. `cancelled` is asked now and then;
-        errors.Conflict when it says yes, errors.NotFound without a local root disk.
+        The guest's agent freezes its file systems for that moment, if there is
+        one; errors.Conflict when it does not and the image says that it must
+        (`os_require_quiesce`). Nothing is left after the block. `cancelled` is
+        asked now and then; errors.Conflict when it says yes, errors.NotFound
+        without a local root disk.
         """
 
     def console_output(self, instance: Instance, max_bytes: int = 102400) -> bytes:

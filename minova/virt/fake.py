@@ -305,6 +305,7 @@ class FakeDriver:
     def image_cache_sweep(self, in_use: Iterable[str], min_age: int) -> list[str]:
         self._enter("image_cache_sweep")
         kept, oldest = set(in_use), time.time() - min_age
+        fake_agent.freeze(self.host, instance)
         gone = []
         with self.host.downloads:
             for key, image in list(self.host.images.items()):

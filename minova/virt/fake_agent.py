@@ -15,6 +15,20 @@ def set_password(host: FakeHost, instance: Instance, password: str) -> None:
     _running(host, instance).say("the administrator's password was changed")
 
 
+def freeze(host: FakeHost, instance: Instance) -> None:
+    """For a snapshot; errors.Conflict when it cannot, and the image says that it must."""
+    guest = host.existing(instance.uuid)
+    if guest.power_state in ENDED:
+        return
+    try:
+        guest_agent.require(instance)
+        if guest.power_state != states.RUNNING:
+            raise errors.Conflict(f"The guest of server {instance.uuid} stands still.")
+        guest.say("file systems are frozen for a moment")
+    except errors.Conflict as error:
+        guest_agent.allow_unfrozen(instance, error.message)
+
+
 def trigger_crash_dump(host: FakeHost, instance: Instance) -> None:
     """See `Driver.trigger_crash_dump`."""
     _running(host, instance).say("NMI received, dumping memory")

@@ -31,6 +31,7 @@ from minova.virt.driver import (
 )
 from minova.virt.libvirt import (
     configdrive,
+    agent,
     consolelog,
     consoles,
     disks,
@@ -86,6 +87,8 @@ class LibvirtDriver:
             self._connection.close()
             raise
 
+        for uuid in disks.instance_uuids(self._instances):
+            agent.thaw_left(self._guest(uuid), self._folder(uuid))
     def stop(self) -> None:
         self._watch.stop()
         self._connection.close()
@@ -170,16 +173,16 @@ class LibvirtDriver:
         sleep.pause(self._guest(instance.uuid), self._watch)
 
     def unpause(self, instance: Instance) -> None:
-        sleep.unpause(self._guest(instance.uuid), self._watch)
+        sleep.unpause(self._guest(instance.uuid), self._watch, instance)
 
     def suspend(self, instance: Instance, cancelled: Callable[[], bool] = lambda: False) -> None:
         sleep.suspend(self._guest(instance.uuid), self._watch, cancelled)
 
     def resume(self, instance: Instance) -> None:
-        sleep.resume(self._guest(instance.uuid), self._watch)
+        sleep.resume(self._guest(instance.uuid), self._watch, instance)
 
     def set_password(self, instance: Instance, password: str) -> None:
-        inside.set_password(self._guest(instance.uuid), instance, password)
+        agent.set_password(self._guest(instance.uuid), instance, password)
 
     def trigger_crash_dump(self, instance: Instance) -> None:
         inside.trigger_crash_dump(self._guest(instance.uuid), instance)
@@ -254,7 +257,7 @@ class LibvirtDriver:
         self, instance: Instance, cancelled: Callable[[], bool]
     ) -> AbstractContextManager[DiskImage]:
         guest, folder = self._guest(instance.uuid), self._folder(instance.uuid)
-        return snapshots.taken(guest, self._watch, folder, cancelled)
+        return snapshots.taken(guest, self._watch, folder, instance, cancelled)
 
     def console_output(self, instance: Instance, max_bytes: int = 102400) -> bytes:
         return consolelog.tail(self._folder(instance.uuid) / disks.CONSOLE, max_bytes)

@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 
 import libvirt
 
-from minova.common import errors
 from minova.model import states
 from minova.virt.libvirt.connection import Connection
 from minova.virt.libvirt.domain.identity import NAMESPACE
@@ -35,15 +34,6 @@ _UNDEFINE = (
     | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
     | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
     | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
-)
-# What libvirt says when there is no agent, or it says no.
-_AGENT = (
-    libvirt.VIR_ERR_AGENT_UNRESPONSIVE,
-    libvirt.VIR_ERR_AGENT_UNSYNCED,
-    libvirt.VIR_ERR_ARGUMENT_UNSUPPORTED,
-    libvirt.VIR_ERR_CONFIG_UNSUPPORTED,
-    libvirt.VIR_ERR_OPERATION_INVALID,
-    libvirt.VIR_ERR_INTERNAL_ERROR,
 )
 _ASK_SECONDS = 0.5
 _LIVE = libvirt.VIR_DOMAIN_AFFECT_LIVE
@@ -129,22 +119,9 @@ class Guest:
         """Send it a non-maskable interrupt."""
         self._call(lambda domain: domain.injectNMI(0), None, "send the guest an NMI")
 
-    def set_password(self, user: str, password: str) -> None:
-        """Have its agent set a password; errors.Conflict when it does not."""
-
-        def ask(domain: Any) -> None:
-            try:
-                domain.setUserPassword(user, password, 0)
-            except libvirt.libvirtError as error:
-                if error.get_error_code() not in _AGENT:
-                    raise
-                LOG.warning("instance %s: the guest agent: %s", self.uuid, error)
-                raise errors.Conflict(
-                    f"The guest agent of server {self.uuid} does not answer, or cannot set the "
-                    f"password of {user}; see that qemu-guest-agent runs in the server."
-                ) from error
-
-        self._call(ask, None, "set the password")
+    def ask(self, question: Callable[[Any], None], doing: str) -> None:
+        """`question(domain)`, for what has a file of its own; nothing when there is no domain."""
+        self._call(question, None, doing)
 
     def stats(self) -> dict[str, Any]:
         """libvirt's statistics of it, by libvirt's names; empty when there is none."""

@@ -1,11 +1,11 @@
-"""What is asked of a running guest itself, and what it has used."""
+"""What is done to a running guest as hardware would, and what it has used."""
 
 from typing import Any
 
 from oslo_config import cfg
 
 from minova.common import errors
-from minova.model import guest_agent, states
+from minova.model import states
 from minova.model.diagnostics import Diagnostics, DiskUse, Nic
 from minova.model.instance import Instance
 from minova.virt.libvirt import disks
@@ -13,14 +13,6 @@ from minova.virt.libvirt.disks import InstanceFolder
 from minova.virt.libvirt.guest import Guest
 
 _KIB = 1024
-
-
-def set_password(guest: Guest, instance: Instance, password: str) -> None:
-    """See `Driver.set_password`."""
-    guest_agent.require(instance)
-    if not guest.is_running():
-        raise errors.Conflict(f"The guest of server {instance.uuid} does not run; start it.")
-    guest.set_password(guest_agent.administrator(instance), password)
 
 
 def trigger_crash_dump(guest: Guest, instance: Instance) -> None:

@@ -5,6 +5,8 @@ from collections.abc import Callable
 
 from minova.common import errors
 from minova.model import states
+from minova.model.instance import Instance
+from minova.virt.libvirt import agent
 from minova.virt.libvirt.guest import Guest
 from minova.virt.libvirt.watch import Watch
 
@@ -17,9 +19,10 @@ def pause(guest: Guest, watch: Watch) -> None:
     _bring(guest, watch, states.POWER_PAUSED, guest.pause)
 
 
-def unpause(guest: Guest, watch: Watch) -> None:
+def unpause(guest: Guest, watch: Watch, instance: Instance) -> None:
     """See `Driver.unpause`."""
     _bring(guest, watch, states.RUNNING, guest.unpause)
+    agent.set_clock(guest, instance)
 
 
 def suspend(guest: Guest, watch: Watch, cancelled: Callable[[], bool]) -> None:
@@ -33,7 +36,7 @@ def suspend(guest: Guest, watch: Watch, cancelled: Callable[[], bool]) -> None:
         _bring(guest, watch, states.POWER_SUSPENDED, lambda: guest.save(given_up))
 
 
-def resume(guest: Guest, watch: Watch) -> None:
+def resume(guest: Guest, watch: Watch, instance: Instance) -> None:
     """See `Driver.resume`."""
     if guest.power_state() == states.NOSTATE:
         raise errors.NotFound(resource="Guest", id=guest.uuid)
@@ -42,6 +45,7 @@ def resume(guest: Guest, watch: Watch) -> None:
             guest.unpause()
         else:
             guest.start()
+    agent.set_clock(guest, instance)
 
 
 def _bring(guest: Guest, watch: Watch, power_state: int, act: Callable[[], None]) -> None:

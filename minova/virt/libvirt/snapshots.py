@@ -9,13 +9,14 @@ other file, and goes when the block ends.
 import logging
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from xml.etree import ElementTree
 
 from minova.common import errors
+from minova.model.instance import Instance
 from minova.virt.driver import DiskImage
-from minova.virt.libvirt import disks
+from minova.virt.libvirt import agent, disks
 from minova.virt.libvirt.disks import InstanceFolder
 from minova.virt.libvirt.guest import Guest
 from minova.virt.libvirt.watch import Watch
@@ -31,7 +32,11 @@ _LOOK_EVERY = 0.5
 
 @contextmanager
 def taken(
-    guest: Guest, watch: Watch, folder: InstanceFolder, cancelled: Callable[[], bool]
+    guest: Guest,
+    watch: Watch,
+    folder: InstanceFolder,
+    instance: Instance,
+    cancelled: Callable[[], bool],
 ) -> Iterator[DiskImage]:
     """The root disk's copy, for the block. See `Driver.snapshot`."""
     root, part = folder / disks.ROOT, folder / PART
@@ -39,8 +44,12 @@ def taken(
         raise errors.NotFound(resource="Disk of server", id=guest.uuid)
     guest.end_job()
     part.unlink(missing_ok=True)
+
+    def still() -> AbstractContextManager[None]:
+        return agent.frozen(guest, folder, instance, cancelled)
+
     try:
-        if not (guest.is_running() and _copied_live(guest, watch, root, part, cancelled)):
+        if not (guest.is_running() and _copied_live(guest, watch, root, part, still, cancelled)):
             part.unlink(missing_ok=True)
             _copied(root, part, cancelled)
         yield DiskImage(part.stat().st_size, lambda: _chunks(part))
@@ -50,9 +59,17 @@ def taken(
 
 
 def _copied_live(
-    guest: Guest, watch: Watch, root: Path, part: Path, cancelled: Callable[[], bool]
+    guest: Guest,
+    watch: Watch,
+    root: Path,
+    part: Path,
+    still: Callable[[], AbstractContextManager[None]],
+    cancelled: Callable[[], bool],
 ) -> bool:
-    """Have QEMU copy it; False when the guest has ended before that was done."""
+    """Have QEMU copy it; False when the guest has ended before that was done.
+
+    The copy is of the moment at which it begins, so the guest stands `still` only then.
+    """
 
     def ended() -> bool:
         return cancelled() or not guest.has_job()
@@ -60,7 +77,8 @@ def _copied_live(
     name = _name_in(guest.xml(live=True), root)
     if name is None:
         return False
-    guest.start_backup(_backup(name, part))
+    with still():
+        guest.start_backup(_backup(name, part))
     finished = watch.wait(guest.uuid, ended, _SECONDS, every=_LOOK_EVERY)
     _unless(cancelled)
     if not finished:
