@@ -60,7 +60,15 @@ _RULES: Mapping[str, tuple[str, str]] = {
     "delete_security_group_rule": (_MEMBER, "Delete a security group rule"),
     "get_router": (_READER, "List and show routers"),
     "create_router": (_MEMBER, "Create a router"),
+    "create_router:external_gateway_info:external_fixed_ips": (
+        _ADMIN,
+        "Choose the addresses of a new router's way out",
+    ),
     "update_router": (_MEMBER, "Change a router, its interfaces and its way out"),
+    "update_router:external_gateway_info:external_fixed_ips": (
+        _ADMIN,
+        "Choose the addresses of a router's way out",
+    ),
     "delete_router": (_MEMBER, "Delete a router"),
     "get_floatingip": (_READER, "List and show floating IPs"),
     "create_floatingip": (_MEMBER, "Create a floating IP"),

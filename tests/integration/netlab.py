@@ -65,13 +65,14 @@ def outside(name: str) -> Iterator[str]:
 
 
 def network(cidr: str = "10.77.0.0/24", **changes: Any) -> NetworkWiring:
-    """A network with its gateway at .1 and DHCP at .2."""
+    """A network with its gateway at .1, held by the host, and DHCP at .2."""
     base, length = cidr.rsplit(".", 1)[0], cidr.split("/")[1]
     network_id = str(uuid.uuid4())
     subnet = SubnetWiring(
         id=str(uuid.uuid4()),
         cidr=f"{base}.0/{length}",
         gateway_ip=f"{base}.1",
+        held_ips=[f"{base}.1"],
         dhcp_ip=f"{base}.2",
     )
     values: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""Floating IPs and routers on a real kernel: packets that go in, out and between networks."""
+"""Floating IPs on a real kernel: packets that go in and out by them."""
 
 import os
 import socket
@@ -12,20 +12,9 @@ pytest.importorskip("nftables")
 from minova.companions.network.agent import netns
 from minova.companions.network.wire import FloatingWiring, NetworkWiring
 from tests.integration import netlab
-from tests.integration.test_network_agent import (
-    ALL_OUT,
-    CLOSED,
-    OPEN,
-    WEB,
-    World,
-    host,
-    rule,
-    upstream,
-    work_path,
-    world,
-)
+from tests.integration.agent_rig import ALL_OUT, CLOSED, OPEN, WEB, World, rule
 
-__all__ = ["host", "upstream", "work_path", "world"]
+pytest_plugins = ["tests.integration.agent_rig"]
 pytestmark = [
     pytest.mark.integration,
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
@@ -122,20 +111,6 @@ def test_an_established_connection_ends_with_its_floating_ip(
         served.recv(1)
     for sock in (client, served, listener):
         sock.close()
-
-
-def test_networks_of_one_router_reach_each_other_as_groups_allow(world: World) -> None:
-    left, right = netlab.network("10.77.0.0/24"), netlab.network("10.78.0.0/24")
-    a, b = world.guest(left, 10, [OPEN]), world.guest(right, 11, [CLOSED])
-    for guest in (a, b):
-        guest.serve(22)
-    assert not b.reaches(a.ip, 22, seconds=0.3), "no router yet"
-    pairs = [[left.id, right.id], [right.id, left.id]]
-    world.driver.sync(replace(world.state(left, right), routed=pairs))
-    assert b.reaches(a.ip, 22)
-    assert not a.reaches(b.ip, 22, seconds=0.3), "its group lets nobody in"
-    world.driver.sync(world.state(left, right))
-    assert not b.reaches(a.ip, 22, seconds=0.3)
 
 
 def test_a_guest_reaches_another_networks_guest_by_its_floating_ip(

@@ -15,6 +15,7 @@ from minova.companions.network.api import (
     networks,
     ports,
     quotas,
+    router_interfaces,
     routers,
     security_group_rules,
     security_groups,
@@ -47,6 +48,7 @@ def routes(db: Database, access: Access, binder: Binder) -> list[wsgi.Route]:
     subnet_handler = subnets.Subnets(db, access, binder)
     port_handler = ports.Ports(db, access, binder)
     router_handler = routers.Routers(db, access, binder)
+    interface_handler = router_interfaces.RouterInterfaces(db, access, binder, router_handler)
     floating_handler = floating_ips.FloatingIPs(db, access, binder)
     group_handler = security_groups.SecurityGroups(db, access, binder)
     rule_handler = security_group_rules.SecurityGroupRules(db, access, binder)
@@ -56,6 +58,7 @@ def routes(db: Database, access: Access, binder: Binder) -> list[wsgi.Route]:
         *subnets.routes(subnet_handler),
         *ports.routes(port_handler),
         *routers.routes(router_handler),
+        *router_interfaces.routes(interface_handler),
         *floating_ips.routes(floating_handler),
         *security_groups.routes(group_handler),
         *security_group_rules.routes(rule_handler),

@@ -6,13 +6,14 @@ from `host_state`, so nothing here has to be repeated.
 """
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 from minova.common import context, tracing
 from minova.common.context import RequestContext
 from minova.companions.network import wiring
 from minova.companions.network.agent.rpcapi import NetworkAgentAPI
-from minova.companions.network.queries import agents, floating_ips, groups, ports
+from minova.companions.network.queries import agents, floating_ips, groups, ports, routers
 from minova.companions.network.servers import Servers
 from minova.companions.network.woken import Woken
 from minova.db.engine import Database
@@ -72,6 +73,8 @@ class Binder:
         """
         if port["host"]:
             port = self._ensure(ctxt, port, request)
+        if _gateways(port, request.subnets):
+            self._refresher.request()
         self._tell_others(port["id"], port["security_groups"])
         return port
 
@@ -82,7 +85,8 @@ class Binder:
         retry = before["vif_type"] == FAILED and port["vif_type"] == BRIDGE
         if port["host"] and (retry or port["host"] != before["host"]):
             port = self._ensure(ctxt, port, request)
-        if _differs(before, port) and (before["host"] or self._is_led_to(port)):
+        moved = _gateways(before, request.subnets) != _gateways(port, request.subnets)
+        if moved or (_differs(before, port) and (before["host"] or self._is_led_to(port))):
             self._refresher.request()
         else:
             changed = set(before["security_groups"]) | set(port["security_groups"])
@@ -137,12 +141,13 @@ class Binder:
             with self._db.reading() as connection:
                 alive = agents.is_alive(connection, port["host"])
                 group_wirings = wiring.group_wirings(connection, port["security_groups"])
+                held = routers.held_by_hosts(connection, request.subnets)
             try:
                 self._agent.ensure_port(
                     ctxt,
                     port["host"],
                     wiring.port_wiring(port),
-                    wiring.network_wiring(request.network, request.subnets),
+                    wiring.network_wiring(request.network, request.subnets, held),
                     group_wirings,
                     timeout=ENSURE_TIMEOUT if alive else DEAD_TIMEOUT,
                 )
@@ -185,6 +190,12 @@ def _served(of_ports: list[Row]) -> list[tuple[str, str]]:
 
 def _addresses(port: Row) -> tuple[Any, ...]:
     return port["mac_address"], sorted(fixed["ip_address"] for fixed in port["fixed_ips"])
+
+
+def _gateways(port: Row, subnets: Sequence[Row]) -> set[str]:
+    """Gateways that the port is, so that hosts are not."""
+    held = {fixed["ip_address"] for fixed in port["fixed_ips"]}
+    return held & {subnet["gateway_ip"] for subnet in subnets}
 
 
 def _membership(port: Row) -> tuple[Any, ...]:

@@ -11,6 +11,12 @@ class HTTPBadRequest(errors.Invalid):
     """The body is not what the resource takes."""
 
 
+class BadRequest(errors.Invalid):
+    """The request makes no sense for what there is."""
+
+    template = "Bad {resource} request: {msg}."
+
+
 class InvalidInput(errors.Invalid):
     template = "Invalid input for operation: {reason}."
 
@@ -89,16 +95,21 @@ class ServicePortInUse(errors.Conflict):
     )
 
 
+class DeviceIDNotOwnedByTenant(errors.Conflict):
+    template = (
+        "The following device_id {device_id} is not owned by your tenant or matches another "
+        "tenants router."
+    )
+
+
 class MacAddressInUse(errors.Conflict):
     template = (
         "Unable to complete operation for network {network_id}. The mac address {mac} is in use."
     )
 
 
-class IpAddressInUse(errors.Conflict):
-    template = (
-        "Unable to complete operation for network {network_id}. The IP address {ip} is in use."
-    )
+class IpAddressAlreadyAllocated(errors.Conflict):
+    template = "IP address {ip} already allocated in subnet {subnet_id}"
 
 
 class IpAddressGenerationFailure(errors.Conflict):
@@ -229,8 +240,8 @@ class RouterExternalGatewayInUseByFloatingIp(errors.Conflict):
 
 class RouterInterfaceInUseByFloatingIP(errors.Conflict):
     template = (
-        "Router interface on router {id} cannot be deleted, as it is required by one or more "
-        "floating IPs."
+        "Router interface for subnet {subnet_id} on router {id} cannot be deleted, as it is "
+        "required by one or more floating IPs."
     )
 
 
@@ -242,8 +253,15 @@ class RouterInterfaceNotFoundForSubnet(errors.NotFound):
     template = "Router {id} has no interface on subnet {subnet_id}"
 
 
+class SubnetMismatchForPort(errors.Invalid):
+    template = "Subnet on port {port_id} does not match the requested subnet {subnet_id}."
+
+
 class PortInUse(errors.Conflict):
-    template = "Unable to complete operation on port {id}. Port already has an attached device."
+    template = (
+        "Unable to complete operation on port {id} for network {network_id}. Port already has an "
+        "attached device {device_id}."
+    )
 
 
 class ExternalGatewayForFloatingIPNotFound(errors.NotFound):

@@ -14,16 +14,18 @@ from minova.common.wire import record
 class SubnetWiring:
     """A subnet as its hosts see it.
 
-    `cidr` is like `10.1.0.0/24`; `gateway_ip` is held by the host's bridge
-    (one host) and may be None; `dhcp_ip` is the address of DHCP, DNS and
-    metadata in the network's namespace, None when DHCP is off. `host_routes`
-    are (destination cidr, next hop).
+    `cidr` is like `10.1.0.0/24`; `gateway_ip` is what guests are told and may
+    be None; `held_ips` are the IPv4 addresses the host's bridge holds: its
+    routers' and, unless a guest has it, the gateway's. `dhcp_ip` is the address
+    of DHCP, DNS and metadata in the network's namespace, None when DHCP is off.
+    `host_routes` are (destination cidr, next hop).
     """
 
     id: str
     cidr: str
     ip_version: int = 4
     gateway_ip: str | None = None
+    held_ips: list[str] = field(default_factory=list)
     dhcp_ip: str | None = None
     dns_nameservers: list[str] = field(default_factory=list)
     host_routes: list[list[str]] = field(default_factory=list)
@@ -104,14 +106,29 @@ class FloatingWiring:
 
 @record
 @dataclass(frozen=True)
-class HostState:
-    """Everything that should exist on one host; what is not here should not.
+class RangeWiring:
+    """An IPv4 range on a network, such as a subnet's `cidr`."""
 
-    `routed` are pairs of networks that reach each other, both ways each.
-    """
+    network_id: str
+    cidr: str
+
+
+@record
+@dataclass(frozen=True)
+class RouterWiring:
+    """A router that is up: all its `ranges` reach each other."""
+
+    id: str
+    ranges: list[RangeWiring] = field(default_factory=list)
+
+
+@record
+@dataclass(frozen=True)
+class HostState:
+    """Everything that should exist on one host; what is not here should not."""
 
     networks: list[NetworkWiring] = field(default_factory=list)
     ports: list[PortWiring] = field(default_factory=list)
     groups: list[GroupWiring] = field(default_factory=list)
     floating: list[FloatingWiring] = field(default_factory=list)
-    routed: list[list[str]] = field(default_factory=list)
+    routers: list[RouterWiring] = field(default_factory=list)

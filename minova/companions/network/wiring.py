@@ -1,7 +1,7 @@
 """From rows to what agents are told: `wire.PortWiring`, `wire.HostState` and the like."""
 
 import itertools
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,6 +20,8 @@ from minova.companions.network.wire import (
     HostState,
     NetworkWiring,
     PortWiring,
+    RangeWiring,
+    RouterWiring,
     Rule,
     SubnetWiring,
 )
@@ -57,15 +59,17 @@ def address_pairs(port: Row) -> list[Row]:
     ]
 
 
-def network_wiring(network: Row, subnet_rows: Iterable[Row]) -> NetworkWiring:
-    """A network with its subnets, as its hosts see it."""
+def network_wiring(
+    network: Row, subnet_rows: Iterable[Row], held: Mapping[str, list[str]]
+) -> NetworkWiring:
+    """A network with its subnets, as its hosts see it; `held` is of `held_by_hosts`."""
     return NetworkWiring(
         id=network["id"],
         name=network["name"],
         bridge=bridge_name(network["id"]),
         mtu=network["mtu"],
         dns_domain=network["dns_domain"].rstrip(".") or cfg.CONF.network.dns_domain,
-        subnets=[_subnet_wiring(row) for row in subnet_rows],
+        subnets=[_subnet_wiring(row, held[row["id"]]) for row in subnet_rows],
         nat=network["nat"],
     )
 
@@ -130,10 +134,9 @@ def host_state(db: Database, host: str) -> HostState:
                 FloatingWiring(row["floating_ip_address"], row["fixed_ip_address"])
                 for row in floating
             ],
-            routed=[
-                list(pair)
-                for _, joined in router_queries.joined_networks(connection)
-                for pair in itertools.permutations(joined, 2)
+            routers=[
+                RouterWiring(router_id, [RangeWiring(**joined) for joined in ranges])
+                for router_id, ranges in router_queries.joined(connection).items()
             ],
         )
 
@@ -144,8 +147,9 @@ def _networks(connection: sa.Connection, used: set[str]) -> list[NetworkWiring]:
     for row in connection.execute(by_age).mappings():
         of.setdefault(row["network_id"], []).append(dict(row))
     served = {network_id for network_id, rows in of.items() if _has_dhcp(rows)}
+    held = router_queries.held_by_hosts(connection, list(itertools.chain(*of.values())))
     return [
-        network_wiring(dict(row), of.get(row["id"], ()))
+        network_wiring(dict(row), of.get(row["id"], ()), held)
         for row in connection.execute(sa.select(networks)).mappings()
         if row["id"] in served or row["id"] in used or (row["external"] and row["id"] in of)
     ]
@@ -155,12 +159,13 @@ def _has_dhcp(rows: Sequence[Row]) -> bool:
     return any(row["enable_dhcp"] for row in rows)
 
 
-def _subnet_wiring(row: Row) -> SubnetWiring:
+def _subnet_wiring(row: Row, held_ips: list[str]) -> SubnetWiring:
     return SubnetWiring(
         id=row["id"],
         cidr=row["cidr"],
         ip_version=row["ip_version"],
         gateway_ip=row["gateway_ip"],
+        held_ips=held_ips,
         dhcp_ip=row["dhcp_ip"],
         dns_nameservers=list(row["dns_nameservers"]),
         host_routes=[[route["destination"], route["nexthop"]] for route in row["host_routes"]],

@@ -107,14 +107,14 @@ def test_addresses_are_given_as_asked(server: Server) -> None:
         body = {"port": {"network_id": network["id"], "fixed_ips": list(fixed_ips)}}
         return server.error("POST", "/ports", body)
 
-    assert refused({"ip_address": "10.9.0.77"}) == (409, "IpAddressInUse")
-    assert refused({"ip_address": "10.9.0.2"}) == (409, "IpAddressInUse")  # DHCP
+    assert refused({"ip_address": "10.9.0.77"}) == (409, "IpAddressAlreadyAllocated")
+    assert refused({"ip_address": "10.9.0.2"}) == (409, "IpAddressAlreadyAllocated")  # DHCP
     assert refused({"ip_address": "10.8.0.5"}) == (400, "InvalidIpForNetwork")
     assert refused({"ip_address": "10.9.0.255"}) == (400, "InvalidIpForNetwork")
     assert refused({"ip_address": "10.8.0.5", "subnet_id": subnet}) == (400, "InvalidIpForSubnet")
     assert refused({"subnet_id": "nonexist"}) == (400, "InvalidInput")
     twice = {"ip_address": "10.9.0.78"}
-    assert refused(twice, twice) == (409, "IpAddressInUse")
+    assert refused(twice, twice) == (409, "IpAddressAlreadyAllocated")
     assert server.port(network["id"], fixed_ips=[])["fixed_ips"] == []
 
 
@@ -211,5 +211,5 @@ def test_bulk_creation_of_ports_is_all_or_none(server: Server) -> None:
     ports = server.post("/ports", {"ports": items})["ports"]
     assert [port["name"] for port in ports] == ["0", "1", "2", "3", "4"]
     items[1]["fixed_ips"] = ports[0]["fixed_ips"]
-    assert server.error("POST", "/ports", {"ports": items}) == (409, "IpAddressInUse")
+    assert server.error("POST", "/ports", {"ports": items}) == (409, "IpAddressAlreadyAllocated")
     assert len(server.get("/ports?fields=id")["ports"]) == 6

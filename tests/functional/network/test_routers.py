@@ -10,6 +10,7 @@ from minova.companions.network.servers import Servers
 from tests.functional.network.server import Agent, Server
 
 ADMIN = "root:admin"
+NOWHERE = "11111111-2222-3333-4444-555555555555"
 
 
 @pytest.fixture
@@ -75,48 +76,41 @@ def test_a_deleted_router_leaves_no_port_of_its_way_out(server: Server, public: 
     server.delete(f"/networks/{public['id']}", ADMIN)
 
 
-def test_an_interface_is_the_subnets_gateway(server: Server, private: Any) -> None:
+def test_a_way_out_that_cannot_be_is_refused(server: Server, public: Any, private: Any) -> None:
     made = router(server)
-    added = add(server, made, {"subnet_id": private["subnet"]["id"]})
-    assert added["subnet_ids"] == [private["subnet"]["id"]] and added["id"] == made["id"]
-    port = server.get(f"/ports/{added['port_id']}")["port"]
-    assert port["device_owner"] == "network:router_interface"
-    assert [f["ip_address"] for f in port["fixed_ips"]] == ["10.9.0.1"]
-    assert server.error("DELETE", f"/ports/{port['id']}") == (409, "ServicePortInUse")
-    assert server.error("DELETE", f"/routers/{made['id']}") == (409, "RouterInUse")
-    assert server.error("DELETE", f"/subnets/{private['subnet']['id']}") == (409, "SubnetInUse")
-    assert remove(server, made, {"port_id": port["id"]})["port_id"] == port["id"]
-    server.delete(f"/routers/{made['id']}")
-
-
-def test_a_port_with_the_gateways_address_can_be_an_interface(server: Server, private: Any) -> None:
-    made = router(server)
-    gateway = {"fixed_ips": [{"ip_address": "10.9.0.1"}]}
-    port = server.port(private["id"], **gateway)
-    assert add(server, made, {"port_id": port["id"]})["port_id"] == port["id"]
-    other = server.port(private["id"])
-    path = f"/routers/{made['id']}/add_router_interface"
-    assert server.error("PUT", path, {"port_id": other["id"]}) == (400, "HTTPBadRequest")
-    assert server.error("PUT", path, {"port_id": port["id"]}) == (409, "PortInUse")
-
-
-def test_wrong_interfaces_are_refused(server: Server, private: Any) -> None:
-    made = router(server, None, private["subnet"])
     path = f"/routers/{made['id']}"
-    again = {"subnet_id": private["subnet"]["id"]}
-    assert server.error("PUT", f"{path}/add_router_interface", again)[0] == 400
-    assert server.error("PUT", f"{path}/add_router_interface", {})[0] == 400
-    nowhere = {"subnet_id": "nope"}
-    assert server.error("PUT", f"{path}/add_router_interface", nowhere)[1] == "SubnetNotFound"
-    assert server.error("PUT", f"{path}/remove_router_interface", nowhere) == (
-        404,
-        "RouterInterfaceNotFoundForSubnet",
-    )
-    overlapping = server.network("10.9.0.0/16")
-    again = {"subnet_id": overlapping["subnet"]["id"]}
-    assert server.error("PUT", f"{path}/add_router_interface", again)[0] == 400
-    not_external = {"router": {"external_gateway_info": {"network_id": private["id"]}}}
-    assert server.error("PUT", path, not_external) == (400, "HTTPBadRequest")
+
+    def refused(who: str = ADMIN, **info: Any) -> tuple[int, str]:
+        return server.error("PUT", path, {"router": {"external_gateway_info": info}}, who)
+
+    assert refused(network_id=private["id"]) == (400, "BadRequest")
+    assert refused(network_id=NOWHERE) == (404, "NetworkNotFound")
+    assert refused(enable_snat=True) == (400, "HTTPBadRequest")
+    fixed = [{"ip_address": "172.31.0.11"}]
+    assert refused("demo", network_id=public["id"], external_fixed_ips=fixed)[0] == 403
+    gateway = [{"ip_address": "172.31.0.1"}]
+    assert refused(network_id=public["id"], external_fixed_ips=gateway) == (400, "BadRequest")
+    port = server.port(public["id"], ADMIN)
+    add(server, made, {"port_id": port["id"]}, ADMIN)
+    assert refused(network_id=public["id"]) == (400, "BadRequest"), "it is an interface's network"
+    assert server.get(path)["router"]["external_gateway_info"] is None
+
+
+def test_a_way_out_gets_other_addresses(server: Server, public: Any) -> None:
+    made = router(server, public)
+
+    def way_out(*addresses: str) -> list[str]:
+        fixed = [{"ip_address": ip} for ip in addresses]
+        info = {"network_id": public["id"], "external_fixed_ips": fixed}
+        body = {"router": {"external_gateway_info": info}}
+        info = server.put(f"/routers/{made['id']}", body, ADMIN)["router"]["external_gateway_info"]
+        return [fixed["ip_address"] for fixed in info["external_fixed_ips"]]
+
+    assert way_out("172.31.0.11") == ["172.31.0.11"]
+    assert way_out("172.31.0.12") == ["172.31.0.12"]
+    assert way_out() == ["172.31.0.12"], "none named: as it is"
+    taken = server.get(f"/ports?network_id={public['id']}", ADMIN)["ports"]
+    assert len(taken) == 1
 
 
 def test_routers_and_floating_ips_of_others_do_not_exist(
@@ -191,12 +185,12 @@ def test_floating_ips_that_cannot_be_are_refused(server: Server, public: Any, pr
 
     assert refused(port_id=port["id"]) == (404, "ExternalGatewayForFloatingIPNotFound")
     assert refused(port_id="nope") == (404, "PortNotFound")
-    assert refused(floating_network_id=private["id"]) == (400, "HTTPBadRequest")
+    assert refused(floating_network_id=private["id"]) == (400, "BadRequest")
     assert refused(floating_network_id="nope") == (404, "NetworkNotFound")
     assert refused(fixed_ip_address="10.9.0.5") == (400, "HTTPBadRequest")
     assert refused(floating_ip_address="172.31.0.11") == (403, "PolicyNotAuthorized")
     router(server, public, private["subnet"])
-    assert refused(port_id=port["id"], fixed_ip_address="10.9.0.250") == (400, "HTTPBadRequest")
+    assert refused(port_id=port["id"], fixed_ip_address="10.9.0.250") == (400, "BadRequest")
     floating(server, public, port_id=port["id"])
     assert refused(port_id=port["id"]) == (409, "FloatingIPPortAlreadyAssociated")
     floating(server, public)
@@ -230,7 +224,11 @@ def test_hosts_hear_of_floating_ips_and_joined_networks(
     state = agent.state()
     led = [(f.floating_ip, f.fixed_ip) for f in state.floating]
     assert led == [(address["floating_ip_address"], port["fixed_ips"][0]["ip_address"])]
-    assert sorted(map(sorted, state.routed)) == [sorted([private["id"], other["id"]])] * 2
+    (routes,) = state.routers
+    assert {(r.network_id, r.cidr) for r in routes.ranges} == {
+        (private["id"], "10.9.0.0/24"),
+        (other["id"], "10.10.0.0/24"),
+    }
     agent.wait_for(lambda: "refresh" in agent.calls)
     agent.calls.clear()
     server.delete(f"/floatingips/{address['id']}", "nova:service")

@@ -59,7 +59,7 @@ def list_namespaces(names: Names) -> set[str]:
 
 
 def ensure_bridge(names: Names, network: NetworkWiring, zone: int) -> Bridge:
-    """The network's bridge, up, holding the gateway addresses when `nat`.
+    """The network's bridge, up, holding the addresses of gateway and routers when `nat`.
 
     Raises errors.Conflict when the name belongs to someone else, or a subnet
     overlaps what the host reaches another way.
@@ -76,7 +76,7 @@ def ensure_bridge(names: Names, network: NetworkWiring, zone: int) -> Bridge:
             link = _add_bridge(ip, names, network, zone)
         if link.get("mtu") != network.mtu:
             ip.link("set", index=link["index"], mtu=network.mtu)
-        _set_addresses(ip, link["index"], gateway_addresses(network))
+        _set_addresses(ip, link["index"], held_addresses(network))
         if not link["flags"] & _IFF_UP:
             ip.link("set", index=link["index"], state="up")
     known = names.read_alias(link.get("ifalias"))
@@ -137,14 +137,14 @@ def remove_namespace(names: Names, network_id: str) -> None:
     netns.delete(names.namespace(network_id))
 
 
-def gateway_addresses(network: NetworkWiring) -> set[Address]:
-    """What the bridge itself holds: the IPv4 gateways, if this host is the way out."""
+def held_addresses(network: NetworkWiring) -> set[Address]:
+    """What the bridge itself holds, if this host is the way out of the network."""
     if not network.nat:
         return set()
     return {
-        (s.gateway_ip, ipaddress.ip_network(s.cidr).prefixlen)
+        (held, ipaddress.ip_network(s.cidr).prefixlen)
         for s in network.subnets
-        if s.gateway_ip and s.ip_version == 4
+        for held in s.held_ips
     }
 
 
@@ -209,7 +209,7 @@ def _configure_inner(name: str, network: NetworkWiring) -> None:
         if not link["flags"] & _IFF_UP:
             ip.link("set", index=link["index"], state="up")
         _set_addresses(ip, link["index"], dhcp_addresses(network))
-        gateways = sorted(gateway for gateway, _ in gateway_addresses(network))
+        gateways = sorted(held for held, _ in held_addresses(network))
         if gateways:
             ip.route("replace", dst="default", gateway=gateways[0])
         else:
@@ -245,11 +245,16 @@ def _routes(ip: Any) -> Iterator[tuple[ipaddress.IPv4Network, int]]:
 
 
 def _set_addresses(ip: Any, index: int, wanted: set[Address]) -> None:
-    present = {(a.get("address"), a["prefixlen"]) for a in ip.get_addr(index=index, family=2)}
-    for address, length in present - wanted:
-        ip.addr("del", index=index, address=address, prefixlen=length)
-    for address, length in sorted(wanted - present):
+    for address, length in _addresses(ip, index) - wanted:
+        # The first address of a range takes the others of it along.
+        if (address, length) in _addresses(ip, index):
+            ip.addr("del", index=index, address=address, prefixlen=length)
+    for address, length in sorted(wanted - _addresses(ip, index)):
         ip.addr("add", index=index, address=address, prefixlen=length)
+
+
+def _addresses(ip: Any, index: int) -> set[Address]:
+    return {(a.get("address"), a["prefixlen"]) for a in ip.get_addr(index=index, family=2)}
 
 
 def find_link(ip: Any, name: str) -> Any:

@@ -22,7 +22,7 @@ from minova.companions.network.agent import (
 from minova.companions.network.agent.names import Names
 from minova.companions.network.agent.nft import Json, Nft, NftError, Table
 from minova.companions.network.agent.port_rules import FilteredPort
-from minova.companions.network.wire import GroupWiring, PortWiring, Rule
+from minova.companions.network.wire import GroupWiring, PortWiring, RangeWiring, Rule
 
 LOG = logging.getLogger(__name__)
 
@@ -45,14 +45,14 @@ class Plan:
     """All that should be filtered on this host, each by its id.
 
     `groups` holds those the ports are in and those their rules name;
-    `floating` are (floating address, fixed address), `routed` pairs of networks.
+    `floating` are (floating address, fixed address), `routed` from where to where.
     """
 
     networks: Mapping[str, FilteredNetwork] = field(default_factory=dict)
     ports: Mapping[str, PortWiring] = field(default_factory=dict)
     groups: Mapping[str, GroupWiring] = field(default_factory=dict)
     floating: frozenset[tuple[str, str]] = frozenset()
-    routed: frozenset[tuple[str, str]] = frozenset()
+    routed: frozenset[tuple[RangeWiring, RangeWiring]] = frozenset()
 
 
 @dataclass
@@ -224,13 +224,16 @@ class Firewall:
 
 def _routing(plan: Plan) -> routing.Routing:
     """Routing by the names of bridges; of networks that are not here nothing is routed."""
-    bridges = {network.id: network.bridge for network in plan.networks.values()}
+
+    def place(of: RangeWiring) -> routing.Place:
+        return plan.networks[of.network_id].bridge, ipaddress.IPv4Network(of.cidr)
+
     return routing.Routing(
         plan.floating,
         frozenset(
-            (bridges[source], bridges[target])
+            (place(source), place(target))
             for source, target in plan.routed
-            if source in bridges and target in bridges
+            if source.network_id in plan.networks and target.network_id in plan.networks
         ),
     )
 

@@ -217,7 +217,8 @@ class LinuxBridgeDriver:
             for network in wiring.networks.values()
         }
         floating = frozenset(wiring.floating.items())
-        plan = Plan(networks, wiring.ports, wiring.groups, floating, wiring.routed)
+        routed = frozenset(wiring.routed())
+        plan = Plan(networks, wiring.ports, wiring.groups, floating, routed)
         return self._firewall.apply(plan)
 
     def _forget_connections(self, before: Wiring) -> None:
@@ -266,11 +267,7 @@ class LinuxBridgeDriver:
 
 def _filtered(names: Names, network: NetworkWiring, at: Bridge) -> FilteredNetwork:
     dhcp_ips = {ip for ip, _ in bridge.dhcp_addresses(network)} - {bridge.METADATA_IP}
-    ranges = [
-        ipaddress.IPv4Network(s.cidr)
-        for s in network.subnets
-        if network.nat and s.gateway_ip and s.ip_version == 4
-    ]
+    ranges = [ipaddress.IPv4Network(s.cidr) for s in network.subnets if network.nat and s.held_ips]
     return FilteredNetwork(
         id=network.id,
         bridge=at.name,

@@ -1,5 +1,8 @@
 """What routers and floating IPs let through the host, as nftables commands. Pure; no I/O.
 
+The host itself routes, between all its bridges; what a router adds is that
+packets from one of its ranges to another are let pass (`joined`).
+
 A floating address becomes the fixed one before routing (`floating`), and a
 guest's own connections to the outside get it as their source (`outside`).
 Whatever comes to a guest this way obeys its security groups as everything
@@ -10,6 +13,7 @@ else does: the chain `in-<port>`, found by bridge and fixed address.
     inet    postrouting    0  arriving       the guest's ingress rules, for the latter
 """
 
+import ipaddress
 from dataclasses import dataclass
 
 from minova.companions.network.agent import nft
@@ -18,14 +22,15 @@ from minova.companions.network.agent.nft import ACCEPT, COUNTER, DROP, Json, Tab
 _STATUS = {"ct": {"key": "status"}}
 _STATE = {"ct": {"key": "state"}}
 LED = nft.match(_STATUS, "dnat", "in")
+Place = tuple[str, ipaddress.IPv4Network]  # on which bridge
 
 
 @dataclass(frozen=True)
 class Routing:
-    """(floating address, fixed address), and (bridge, bridge) that the host routes between."""
+    """(floating address, fixed address), and from where to where the host routes."""
 
     floating: frozenset[tuple[str, str]] = frozenset()
-    routed: frozenset[tuple[str, str]] = frozenset()
+    routed: frozenset[tuple[Place, Place]] = frozenset()
 
 
 def sets(table: Table) -> list[Json]:
@@ -33,7 +38,7 @@ def sets(table: Table) -> list[Json]:
     return [
         table.map("floating-in", "ipv4_addr", to="ipv4_addr"),
         table.map("floating-out", "ipv4_addr", to="ipv4_addr"),
-        table.set("joined", "ifname", "ifname"),
+        table.set("joined", "ifname", "ipv4_addr", "ifname", "ipv4_addr", interval=True),
     ]
 
 
@@ -62,8 +67,16 @@ def to_guest() -> tuple[Json, ...]:
 
 def forwarded() -> list[list[Json]]:
     """What the chain `routed` lets pass besides."""
-    between = nft.concat(nft.meta("iifname"), nft.meta("oifname"))
+    between = nft.concat(
+        *(nft.meta("iifname"), nft.field("ip", "saddr")),
+        *(nft.meta("oifname"), nft.field("ip", "daddr")),
+    )
     return [[LED, *to_guest()], [nft.match(between, "@joined"), *to_guest()]]
+
+
+def no_redirects() -> list[Json]:
+    """A guest must come to the host also where the host sends back to the same bridge."""
+    return [nft.match(nft.field("icmp", "type"), "redirect"), DROP]
 
 
 def source() -> Json:
@@ -83,6 +96,11 @@ def change(table: Table, before: Routing, after: Routing) -> list[Json]:
         commands += [
             *table.elements(verb, "floating-in", [[outer, inner] for outer, inner in pairs]),
             *table.elements(verb, "floating-out", [[inner, outer] for outer, inner in pairs]),
-            *table.elements(verb, "joined", [nft.concat(*pair) for pair in sorted(joined)]),
+            *table.elements(verb, "joined", [_pair(*pair) for pair in sorted(joined)]),
         ]
     return commands
+
+
+def _pair(source: Place, target: Place) -> Json:
+    """An element of `joined`."""
+    return nft.concat(source[0], nft.prefix(source[1]), target[0], nft.prefix(target[1]))

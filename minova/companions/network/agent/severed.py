@@ -1,8 +1,8 @@
 """Which connections a change of rules no longer allows. Pure; no I/O.
 
 The firewall lets established connections pass without asking the rules
-again; so what a removed port, membership or rule had allowed has to be
-forgotten by the kernel, or it would live on.
+again; so what a removed port, membership, rule or router had allowed has to
+be forgotten by the kernel, or it would live on.
 """
 
 import ipaddress
@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from minova.companions.network.agent import group_rules
 from minova.companions.network.agent.state import Wiring
 from minova.companions.network.protocols import WITH_PORTS
-from minova.companions.network.wire import PortWiring, Rule
+from minova.companions.network.wire import PortWiring, RangeWiring, Rule
 
 Peers = set[str | None]
 
@@ -74,7 +74,18 @@ def between(before: Wiring, after: Wiring) -> set[Severed]:
             else:
                 rules = before.groups[group_id].rules
                 found.update(_all(port, [(rule, _peers(rule, before)) for rule in rules]))
+    for source, target in before.routed() - after.routed():
+        found.update(_between(source, target, after))
     return found
+
+
+def _between(source: RangeWiring, target: RangeWiring, wiring: Wiring) -> Iterator[Severed]:
+    """What guests of one range had with another, over a router."""
+    network = ipaddress.ip_network(source.cidr)
+    for port in wiring.ports_of(source.network_id):
+        for fixed in port.fixed_ips:
+            if ipaddress.ip_address(fixed.ip_address) in network:
+                yield Severed(source.network_id, fixed.ip_address, peer=target.cidr)
 
 
 def _lost(group_id: str, before: Wiring, after: Wiring) -> Iterator[tuple[Rule, Peers]]:

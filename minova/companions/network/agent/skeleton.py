@@ -253,6 +253,7 @@ def _inet_hooks(table: Table) -> list[Json]:
             table.chain("output", "output", 0),
             [
                 [not_to_us, ACCEPT],
+                routing.no_redirects(),
                 [known, ACCEPT],
                 # `oifname` is where the floating address was; `arriving` judges them.
                 [routing.LED, ACCEPT],

@@ -1,14 +1,22 @@
 """The records an agent holds, by id, and how they change. No I/O."""
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from minova.companions.network.wire import GroupWiring, HostState, NetworkWiring, PortWiring
+from minova.companions.network.wire import (
+    GroupWiring,
+    HostState,
+    NetworkWiring,
+    PortWiring,
+    RangeWiring,
+    RouterWiring,
+)
 
 
 @dataclass
 class Wiring:
-    """Networks, ports and groups of one host.
+    """Networks, ports, groups and routers of one host.
 
     A network that a port brought goes with its last port; one the server
     declared for the host stays until the server forgets it.
@@ -20,7 +28,7 @@ class Wiring:
     declared: frozenset[str] = frozenset()
     # floating address -> fixed address
     floating: dict[str, str] = field(default_factory=dict)
-    routed: frozenset[tuple[str, str]] = frozenset()
+    routers: dict[str, RouterWiring] = field(default_factory=dict)
 
     @classmethod
     def of(cls, state: HostState) -> "Wiring":
@@ -33,7 +41,7 @@ class Wiring:
             {g.id: g for g in state.groups},
             frozenset(networks),
             {f.floating_ip: f.fixed_ip for f in state.floating},
-            frozenset((source, target) for source, target in state.routed),
+            {r.id: r for r in state.routers},
         )
         wiring.prune()
         return wiring
@@ -45,8 +53,16 @@ class Wiring:
             dict(self.groups),
             self.declared,
             dict(self.floating),
-            self.routed,
+            dict(self.routers),
         )
+
+    def routed(self) -> set[tuple[RangeWiring, RangeWiring]]:
+        """From where to where the host routes between its networks; both ways are named."""
+        return {
+            pair
+            for router in self.routers.values()
+            for pair in itertools.permutations(router.ranges, 2)
+        }
 
     def ports_of(self, network_id: str) -> list[PortWiring]:
         return [port for port in self.ports.values() if port.network_id == network_id]
@@ -115,5 +131,5 @@ class Touched:
             ports=list(ports.values()),
             groups=list(groups.values()),
             floating=state.floating,
-            routed=state.routed,
+            routers=state.routers,
         )

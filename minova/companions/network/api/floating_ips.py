@@ -127,12 +127,12 @@ class FloatingIPs:
             of_network = subnet_queries.of_network(connection, network_id)
         of_network = [subnet for subnet in of_network if subnet["ip_version"] == 4]
         if not network["external"]:
-            raise errors.HTTPBadRequest(
-                f"Bad floatingip request: Network {network_id} is not a valid external network."
+            raise errors.BadRequest(
+                resource="floatingip", msg=f"Network {network_id} is not a valid external network"
             )
         if not of_network:
-            raise errors.HTTPBadRequest(
-                f"Bad floatingip request: Network {network_id} does not contain any IPv4 subnet."
+            raise errors.BadRequest(
+                resource="floatingip", msg=f"Network {network_id} does not contain any IPv4 subnet"
             )
         return network, of_network
 

@@ -135,6 +135,7 @@ class Ports:
             fixed_ips=changes.get("fixed_ips"),
             security_groups=list(dict.fromkeys(groups)),
         )
+        self._check_owner(ctxt, {**port, **values})
         row = queries.update(self._db, id, values, request)
         return self._answer(ctxt, [self._binder.updated(ctxt, port, row, request)], bulk=False)
 
@@ -148,9 +149,10 @@ class Ports:
             raise errors.ServicePortInUse(id=id, device_owner=port["device_owner"])
         with self._db.reading() as connection:
             led = floating_queries.of_ports(connection, [id])
+            is_gateway = queries.is_gateway(connection, port)
         queries.delete(self._db, id)
         self._binder.deleted(ctxt, port)
-        if led:
+        if led or is_gateway:
             self._binder.refresh()
 
     def _request(self, ctxt: RequestContext, item: Row) -> queries.PortRequest:
@@ -166,6 +168,7 @@ class Ports:
             self._authorize(ctxt, "create_port", item, target)
             values = {**_DEFAULTS, **_values(item), "project_id": project_id}
             values.setdefault("port_security_enabled", network["port_security_enabled"])
+            self._check_owner(ctxt, values)
             secured = values["port_security_enabled"]
             if groups is not None:
                 _check_groups(connection, groups, secured, project_id)
@@ -209,6 +212,11 @@ class Ports:
         for attribute, is_asked in asked.items():
             if is_asked:
                 self._access.require(ctxt, f"{rule}:{attribute}", target)
+
+    def _check_owner(self, ctxt: RequestContext, port: Row) -> None:
+        """Nobody puts a port onto a router past the router (CVE-2014-0056)."""
+        if queries.is_service_port(port) and not self._access.privileged(ctxt):
+            raise errors.DeviceIDNotOwnedByTenant(device_id=port["device_id"])
 
     def _answer(self, ctxt: RequestContext, rows: list[Row], bulk: bool) -> Row:
         privileged = self._access.privileged(ctxt)

@@ -1,32 +1,26 @@
 """/v2.0/routers"""
 
+from collections.abc import Sequence
 from typing import Any
 
 import falcon
 import sqlalchemy as sa
 from oslo_config import cfg
 
-from minova.common import wsgi
 from minova.common.context import RequestContext
 from minova.common.undo import Undo
 from minova.common.wsgi import Route
 from minova.companions.network import errors, schemas, views
-from minova.companions.network.access import (
-    Access,
-    visible_networks,
-    visible_ports,
-    visible_routers,
-    visible_subnets,
-)
+from minova.companions.network.access import Access, visible_networks, visible_routers
 from minova.companions.network.api.collection import Collection
 from minova.companions.network.binding import Binder
-from minova.companions.network.listing import Resource, Row, columns_of, is_id, tag_filters
+from minova.companions.network.listing import Resource, Row, columns_of, tag_filters
+from minova.companions.network.queries import interfaces, service_ports
 from minova.companions.network.queries import networks as network_queries
 from minova.companions.network.queries import ports as port_queries
 from minova.companions.network.queries import routers as queries
-from minova.companions.network.queries import service_ports
 from minova.companions.network.queries import subnets as subnet_queries
-from minova.companions.network.tables import ports, routers, subnets
+from minova.companions.network.tables import routers
 from minova.db.engine import Database
 
 COLUMNS = routers.c
@@ -69,7 +63,8 @@ class Routers:
                 }
                 row = queries.create(self._db, values)
                 undone.push(queries.delete, self._db, row)
-                self._set_gateway(ctxt, row, item.get("external_gateway_info"))
+                wanted = item.get("external_gateway_info")
+                self._set_gateway(ctxt, "create_router", row, wanted)
                 made.append(row["id"])
             undone.clear()
         with self._db.reading() as connection:
@@ -79,10 +74,11 @@ class Routers:
     def update(self, req: falcon.Request, resp: falcon.Response, id: str) -> Row:
         """PUT /v2.0/routers/{id}"""
         ctxt = req.context.ctxt
-        router = self._mine(ctxt, id, "update_router")
+        router = self.mine(ctxt, id, "update_router")
         changes = schemas.changes_of(req, "router")
         if "external_gateway_info" in changes:
-            router = self._set_gateway(ctxt, router, changes["external_gateway_info"])
+            wanted = changes["external_gateway_info"]
+            router = self._set_gateway(ctxt, "update_router", router, wanted)
         values = _values(changes)
         if values:
             queries.update(self._db, id, values)
@@ -93,71 +89,42 @@ class Routers:
 
     def delete(self, req: falcon.Request, resp: falcon.Response, id: str) -> None:
         """DELETE /v2.0/routers/{id}"""
-        router = self._mine(req.context.ctxt, id, "delete_router")
+        router = self.mine(req.context.ctxt, id, "delete_router")
         queries.delete(self._db, router)
 
-    def add_interface(self, req: falcon.Request, resp: falcon.Response, id: str) -> Row:
-        """PUT /v2.0/routers/{id}/add_router_interface"""
-        ctxt = req.context.ctxt
-        router = self._mine(ctxt, id, "update_router")
-        wanted = _interface_of(req)
-        if "port_id" in wanted:
-            port, subnet = self._own_port(ctxt, wanted["port_id"])
-        else:
-            port, subnet = None, self._subnet(ctxt, wanted["subnet_id"])
-        with self._db.reading() as connection:
-            queries.check_interface(connection, id, subnet)
-            network = network_queries.get(connection, subnet["network_id"])
-        if port is None:
-            port = service_ports.create(
-                self._db,
-                network,
-                [subnet],
-                cfg.CONF.network.mac_prefix,
-                device_id=id,
-                device_owner=service_ports.INTERFACE_OWNER,
-                project_id=router["project_id"],
-                fixed_ips=[{"subnet_id": subnet["id"], "ip_address": subnet["gateway_ip"]}],
-            )
-        else:
-            queries.take_interface(self._db, port["id"], id)
-        self._binder.refresh()
-        return _interface(router, port, subnet)
-
-    def remove_interface(self, req: falcon.Request, resp: falcon.Response, id: str) -> Row:
-        """PUT /v2.0/routers/{id}/remove_router_interface"""
-        ctxt = req.context.ctxt
-        router = self._mine(ctxt, id, "update_router")
-        wanted = _interface_of(req)
-        with self._db.reading() as connection:
-            port = _found(queries.interfaces(connection, [id])[id], router, wanted)
-            subnet = subnet_queries.get(connection, port["fixed_ips"][0]["subnet_id"])
-        queries.remove_interface(self._db, id, port["id"])
-        self._binder.refresh()
-        return _interface(router, port, subnet)
-
-    def _mine(self, ctxt: RequestContext, router_id: str, rule: str) -> Row:
+    def mine(self, ctxt: RequestContext, router_id: str, rule: str) -> Row:
+        """A router the caller may do this to."""
         with self._db.reading() as connection:
             router = self.collection.find(connection, ctxt, router_id)
         self._access.require(ctxt, rule, router)
         return router
 
-    def _set_gateway(self, ctxt: RequestContext, router: Row, wanted: Row | None) -> Row:
+    def _set_gateway(self, ctxt: RequestContext, rule: str, router: Row, wanted: Row | None) -> Row:
         """The router with the way out that `external_gateway_info` describes."""
-        network_id = (wanted or {}).get("network_id")
-        if network_id == router["external_network_id"]:
-            return router
-        if network_id is None:
-            queries.set_gateway(self._db, router, None, None)
+        if not wanted:
+            if router["external_network_id"] is not None:
+                queries.set_gateway(self._db, router, None, None)
             return {**router, "external_network_id": None, "gateway_port_id": None}
+        network_id = _network_of(wanted)
+        fixed_ips = wanted.get("external_fixed_ips") or None
+        if fixed_ips:
+            self._access.require(ctxt, f"{rule}:external_gateway_info:external_fixed_ips", router)
         with self._db.reading() as connection:
             scope = visible_networks(ctxt, self._access.privileged(ctxt))
             network = network_queries.get(connection, network_id, *scope)
             of_network = subnet_queries.of_network(connection, network_id)
-        if not network["external"]:
-            raise errors.HTTPBadRequest(
-                f"Bad router request: Network {network_id} is not an external network."
-            )
+            if not network["external"]:
+                raise errors.BadRequest(
+                    resource="router", msg=f"Network {network_id} is not an external network"
+                )
+            _check_addresses(of_network, fixed_ips or ())
+            if network_id != router["external_network_id"]:
+                interfaces.check(connection, router["id"], of_network, way_out=True)
+        if network_id == router["external_network_id"]:
+            if fixed_ips:
+                request = port_queries.PortRequest(network, of_network, fixed_ips=fixed_ips)
+                port_queries.update(self._db, router["gateway_port_id"], {}, request)
+            return router
         port = service_ports.create(
             self._db,
             network,
@@ -165,7 +132,7 @@ class Routers:
             cfg.CONF.network.mac_prefix,
             device_id=router["id"],
             device_owner=service_ports.GATEWAY_OWNER,
-            fixed_ips=(wanted or {}).get("external_fixed_ips") or None,
+            fixed_ips=fixed_ips,
         )
         try:
             queries.set_gateway(self._db, router, network_id, port["id"])
@@ -174,70 +141,26 @@ class Routers:
             raise
         return {**router, "external_network_id": network_id, "gateway_port_id": port["id"]}
 
-    def _subnet(self, ctxt: RequestContext, subnet_id: str) -> Row:
-        """A subnet the caller sees and whose host is its gateway."""
-        with self._db.reading() as connection:
-            scope = visible_subnets(ctxt, self._access.privileged(ctxt))
-            seen = sa.select(subnets.c.id).where(subnets.c.id == subnet_id, *scope)
-            if not is_id(subnet_id) or connection.execute(seen).first() is None:
-                raise errors.SubnetNotFound(id=subnet_id)
-            subnet = subnet_queries.get(connection, subnet_id)
-        if not subnet["gateway_ip"]:
-            raise errors.HTTPBadRequest("Subnet for router interface must have a gateway IP")
-        return subnet
 
-    def _own_port(self, ctxt: RequestContext, port_id: str) -> tuple[Row, Row]:
-        """A port the caller sees, and its subnet, whose gateway it has to be."""
-        with self._db.reading() as connection:
-            scope = visible_ports(ctxt, self._access.privileged(ctxt))
-            seen = sa.select(ports.c.id).where(ports.c.id == port_id, *scope)
-            if not is_id(port_id) or connection.execute(seen).first() is None:
-                raise errors.PortNotFound(id=port_id)
-            port = port_queries.get(connection, port_id)
-            if port["device_id"]:
-                raise errors.PortInUse(id=port_id)
-            if len(port["fixed_ips"]) != 1:
-                raise errors.HTTPBadRequest("A router's port must have exactly one fixed IP")
-            subnet = subnet_queries.get(connection, port["fixed_ips"][0]["subnet_id"])
-        if port["fixed_ips"][0]["ip_address"] != subnet["gateway_ip"]:
-            raise errors.HTTPBadRequest(
-                f"A router is its subnets' gateway here: port {port_id} would need the address "
-                f"{subnet['gateway_ip']}"
+def _network_of(wanted: Row) -> str:
+    """The network of an `external_gateway_info` that is not empty."""
+    if wanted.get("network_id") is None:
+        given = ", ".join(sorted(wanted))
+        raise errors.HTTPBadRequest(
+            "Invalid input for external_gateway_info. Reason: Validation of dictionary's keys "
+            f"failed. Expected keys: network_id. Provided keys: {given}."
+        )
+    return str(wanted["network_id"])
+
+
+def _check_addresses(of_network: list[Row], fixed_ips: Sequence[Row]) -> None:
+    gateways = {subnet["gateway_ip"] for subnet in of_network} - {None}
+    for fixed in fixed_ips:
+        if fixed.get("ip_address") in gateways:
+            raise errors.BadRequest(
+                resource="router",
+                msg=f"External IP {fixed['ip_address']} is the same as the gateway IP",
             )
-        return port, subnet
-
-
-def _interface_of(req: falcon.Request) -> Row:
-    """`subnet_id` or `port_id`, of the body."""
-    wanted: Row = schemas.check("router_interface", wsgi.body_of(req))
-    if not wanted:
-        raise errors.HTTPBadRequest("Either subnet_id or port_id must be specified")
-    return wanted
-
-
-def _found(present: list[Row], router: Row, wanted: Row) -> Row:
-    for port in present:
-        of_port = {fixed["subnet_id"] for fixed in port["fixed_ips"]}
-        if wanted.get("port_id", port["id"]) == port["id"] and (
-            "subnet_id" not in wanted or wanted["subnet_id"] in of_port
-        ):
-            return port
-    if "port_id" in wanted:
-        raise errors.RouterInterfaceNotFound(id=router["id"], port_id=wanted["port_id"])
-    raise errors.RouterInterfaceNotFoundForSubnet(id=router["id"], subnet_id=wanted["subnet_id"])
-
-
-def _interface(router: Row, port: Row, subnet: Row) -> Row:
-    return {
-        "id": router["id"],
-        "port_id": port["id"],
-        "subnet_id": subnet["id"],
-        "subnet_ids": [subnet["id"]],
-        "network_id": port["network_id"],
-        "project_id": router["project_id"],
-        "tenant_id": router["project_id"],
-        "tags": router["tags"],
-    }
 
 
 def _values(item: Row) -> Row:
@@ -260,6 +183,4 @@ def routes(handler: Routers) -> list[Route]:
         Route("GET", one, handler.collection.show),
         Route("PUT", one, handler.update),
         Route("DELETE", one, handler.delete, status=204),
-        Route("PUT", f"{one}/add_router_interface", handler.add_interface),
-        Route("PUT", f"{one}/remove_router_interface", handler.remove_interface),
     ]

@@ -79,8 +79,8 @@ def toward(
     found = next((f for f in own if fixed_ip in (None, f["ip_address"])), None)
     if found is None:
         wanted = f"fixed IP {fixed_ip}" if fixed_ip else "fixed IPv4 address"
-        raise errors.HTTPBadRequest(
-            f"Bad floatingip request: Port {port['id']} does not have {wanted}."
+        raise errors.BadRequest(
+            resource="floatingip", msg=f"Port {port['id']} does not have {wanted}"
         )
     router_id = routers.leading(connection, found["subnet_id"], floating_network_id)
     if router_id is None:
@@ -89,9 +89,10 @@ def toward(
         )
     nat = connection.scalar(sa.select(networks.c.nat).where(networks.c.id == port["network_id"]))
     if not nat:
-        raise errors.HTTPBadRequest(
-            f"Bad floatingip request: the range of port {port['id']}'s network overlaps another, "
-            "so its host cannot route to it."
+        raise errors.BadRequest(
+            resource="floatingip",
+            msg=f"the range of port {port['id']}'s network overlaps another, so its host cannot "
+            "route to it",
         )
     return {
         "port_id": port["id"],

@@ -18,7 +18,12 @@ from minova.companions.network import addresses, errors
 from minova.companions.network.queries import quotas
 from minova.companions.network.queries.networks import DHCP_OWNER
 from minova.companions.network.queries.standard import stamp, update_values
-from minova.companions.network.tables import ip_allocations, port_security_groups, ports
+from minova.companions.network.tables import (
+    ip_allocations,
+    port_security_groups,
+    ports,
+    subnets,
+)
 from minova.db.engine import Database, retried
 
 Row = dict[str, Any]
@@ -48,7 +53,7 @@ class PortRequest:
 def create(db: Database, wanted: Sequence[PortRequest], mac_prefix: str) -> list[Row]:
     """Insert ports with addresses and groups, all or none.
 
-    OverQuota, IpAddressGenerationFailure, IpAddressInUse, MacAddressInUse,
+    OverQuota, IpAddressGenerationFailure, IpAddressAlreadyAllocated, MacAddressInUse,
     InvalidIpForNetwork, InvalidIpForSubnet; Conflict when the network or a
     group is deleted at the same moment.
     """
@@ -218,7 +223,7 @@ def _allocate_wanted(
         kind = errors.InvalidIpForSubnet if subnet_id else errors.InvalidIpForNetwork
         raise kind(ip=ip)
     if _taken(connection, network_id, [ip]) or any(c["ip_address"] == ip for c in chosen):
-        raise errors.IpAddressInUse(network_id=network_id, ip=ip)
+        raise errors.IpAddressAlreadyAllocated(subnet_id=inside[0]["id"], ip=ip)
     return _fixed(inside[0], ip)
 
 
@@ -309,6 +314,15 @@ def _fixed(subnet: Row, ip: str) -> Row:
 
 def _slaac(subnet: Row, mac: str) -> str:
     return addresses.slaac(ipaddress.ip_network(subnet["cidr"]), mac)
+
+
+def is_gateway(connection: sa.Connection, port: Row) -> bool:
+    """Whether the port has a subnet's gateway address, which hosts then leave to it."""
+    gateway = sa.select(subnets.c.id).where(
+        subnets.c.network_id == port["network_id"],
+        subnets.c.gateway_ip.in_([fixed["ip_address"] for fixed in port["fixed_ips"]]),
+    )
+    return connection.execute(gateway.limit(1)).first() is not None
 
 
 def is_service_port(row: Row) -> bool:

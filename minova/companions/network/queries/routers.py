@@ -1,20 +1,18 @@
-"""Routers in the database.
+"""Routers in the database, their ways out, and what hosts have to know of them.
 
-A router's interfaces are ports whose `device_id` is the router. A host is the
-gateway of its networks anyway; what a router adds is that the networks on it
-reach each other, and that floating addresses can lead to their ports.
+A host is the gateway of its networks anyway; what a router adds is that the
+subnets on it reach each other, that the host holds its addresses on them, and
+that floating addresses can lead to their ports.
 """
 
-import ipaddress
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from minova.companions.network import errors
-from minova.companions.network.queries import ports as port_queries
-from minova.companions.network.queries import quotas
+from minova.companions.network.queries import interfaces, quotas
 from minova.companions.network.queries.service_ports import INTERFACE_OWNER
 from minova.companions.network.queries.standard import stamp, update_values
 from minova.companions.network.tables import (
@@ -92,7 +90,7 @@ def set_gateway(db: Database, router: Row, network_id: str | None, port_id: str 
 def delete(db: Database, router: Row) -> None:
     """Remove the router and its way out; RouterInUse while it has interfaces."""
     with db.transaction() as connection:
-        if interfaces(connection, [router["id"]])[router["id"]]:
+        if interfaces.of_router(connection, router["id"]):
             raise errors.RouterInUse(id=router["id"])
         found = connection.execute(
             sa.select(routers.c.gateway_port_id)
@@ -105,107 +103,90 @@ def delete(db: Database, router: Row) -> None:
         connection.execute(sa.delete(ports).where(ports.c.id == found[0]))
 
 
-def interfaces(connection: sa.Connection, router_ids: Collection[str]) -> dict[str, list[Row]]:
-    """router -> its interface ports, each with one entry of `fixed_ips` or more."""
-    found: dict[str, list[Row]] = {router_id: [] for router_id in router_ids}
-    rows = connection.execute(
-        sa.select(ports).where(
-            ports.c.device_owner == INTERFACE_OWNER, ports.c.device_id.in_(list(router_ids))
-        )
-    )
-    of_all = port_queries.with_parts(connection, [dict(row) for row in rows.mappings()])
-    for port in of_all:
-        found[port["device_id"]].append(port)
-    return found
-
-
-def check_interface(connection: sa.Connection, router_id: str, subnet: Row) -> None:
-    """BadRequest unless the subnet can be joined to the router."""
-    for port in interfaces(connection, [router_id])[router_id]:
-        for fixed in port["fixed_ips"]:
-            if fixed["subnet_id"] == subnet["id"]:
-                raise errors.HTTPBadRequest(f"Router already has a port on subnet {subnet['id']}")
-            cidr = connection.scalar(
-                sa.select(subnets.c.cidr).where(subnets.c.id == fixed["subnet_id"])
-            )
-            known, wanted = ipaddress.ip_network(str(cidr)), ipaddress.ip_network(subnet["cidr"])
-            if known.version == wanted.version and known.overlaps(wanted):
-                raise errors.HTTPBadRequest(
-                    f"Cidr {subnet['cidr']} of subnet {subnet['id']} overlaps with cidr {cidr} "
-                    f"of subnet {fixed['subnet_id']}"
-                )
-
-
-@retried
-def take_interface(db: Database, port_id: str, router_id: str) -> None:
-    """Make a port that nobody has the router's. PortInUse."""
-    with db.transaction() as connection:
-        taken = connection.execute(
-            sa.update(ports)
-            .where(ports.c.id == port_id, ports.c.device_id == "")
-            .values(
-                **update_values(ports),
-                device_id=router_id,
-                device_owner=INTERFACE_OWNER,
-                status="ACTIVE",
-            )
-        )
-        if not taken.rowcount:
-            raise errors.PortInUse(id=port_id)
-
-
-@retried
-def remove_interface(db: Database, router_id: str, port_id: str) -> None:
-    """Delete an interface; RouterInterfaceInUseByFloatingIP when addresses lead through it."""
-    with db.transaction() as connection:
-        of_port = sa.select(ip_allocations.c.subnet_id).where(ip_allocations.c.port_id == port_id)
-        led = (
-            sa.select(floating_ips.c.id)
-            .join(ip_allocations, ip_allocations.c.port_id == floating_ips.c.port_id)
-            .where(
-                floating_ips.c.router_id == router_id,
-                floating_ips.c.fixed_ip_address == ip_allocations.c.ip_address,
-                ip_allocations.c.subnet_id.in_(of_port),
-            )
-        )
-        if connection.execute(led.limit(1)).first():
-            raise errors.RouterInterfaceInUseByFloatingIP(id=router_id)
-        connection.execute(sa.delete(ports).where(ports.c.id == port_id))
-
-
 def leading(connection: sa.Connection, subnet_id: str, external_network_id: str) -> str | None:
-    """The router between a subnet and an external network, if there is one."""
+    """The router between a subnet and an external network; of several, the subnet's gateway."""
     found = connection.scalar(
         sa.select(routers.c.id)
         .join(ports, ports.c.device_id == routers.c.id)
         .join(ip_allocations, ip_allocations.c.port_id == ports.c.id)
+        .join(subnets, subnets.c.id == ip_allocations.c.subnet_id)
         .where(
             ports.c.device_owner == INTERFACE_OWNER,
             ip_allocations.c.subnet_id == subnet_id,
             routers.c.external_network_id == external_network_id,
+        )
+        .order_by(
+            sa.case((ip_allocations.c.ip_address == subnets.c.gateway_ip, 0), else_=1),
+            routers.c.created_at,
         )
         .limit(1)
     )
     return str(found) if found is not None else None
 
 
-def joined_networks(connection: sa.Connection) -> list[tuple[str, list[str]]]:
-    """(router, the networks the host routes between) of each that has several and is up."""
+def joined(connection: sa.Connection) -> dict[str, list[Row]]:
+    """router -> the IPv4 subnets it routes between, as {network_id, cidr}; of those that are up.
+
+    Networks that hosts cannot route to, as their ranges overlap, are left out.
+    """
     rows = connection.execute(
-        sa.select(routers.c.id, ports.c.network_id)
+        sa.select(routers.c.id, subnets.c.network_id, subnets.c.cidr)
         .join(ports, ports.c.device_id == routers.c.id)
-        .join(networks, networks.c.id == ports.c.network_id)
+        .join(ip_allocations, ip_allocations.c.port_id == ports.c.id)
+        .join(subnets, subnets.c.id == ip_allocations.c.subnet_id)
+        .join(networks, networks.c.id == subnets.c.network_id)
         .where(
             ports.c.device_owner == INTERFACE_OWNER,
             routers.c.admin_state_up,
             networks.c.nat,
+            subnets.c.ip_version == 4,
         )
-        .distinct()
+        .order_by(routers.c.id, subnets.c.id)
     )
-    found: dict[str, list[str]] = {}
-    for router_id, network_id in rows:
-        found.setdefault(router_id, []).append(network_id)
-    return [(router_id, sorted(ids)) for router_id, ids in sorted(found.items()) if len(ids) > 1]
+    found: dict[str, list[Row]] = {}
+    for router_id, network_id, cidr in rows:
+        found.setdefault(router_id, []).append({"network_id": network_id, "cidr": cidr})
+    return found
+
+
+def held_by_hosts(connection: sa.Connection, of: Sequence[Row]) -> dict[str, list[str]]:
+    """subnet -> the IPv4 addresses its hosts hold: its routers', and the gateway's.
+
+    A host is the gateway of its networks, router or not, unless a guest is.
+    """
+    found = {row["id"]: set(_gateway_of(row)) for row in of}
+    query = (
+        sa.select(
+            ip_allocations.c.subnet_id,
+            ip_allocations.c.ip_address,
+            ports.c.device_owner == INTERFACE_OWNER,
+            routers.c.admin_state_up,
+        )
+        .join(ports, ports.c.id == ip_allocations.c.port_id)
+        .join(subnets, subnets.c.id == ip_allocations.c.subnet_id)
+        .outerjoin(routers, routers.c.id == ports.c.device_id)
+        .where(
+            subnets.c.network_id.in_({row["network_id"] for row in of}),
+            subnets.c.ip_version == 4,
+            sa.or_(
+                ports.c.device_owner == INTERFACE_OWNER,
+                ip_allocations.c.ip_address == subnets.c.gateway_ip,
+            ),
+        )
+    )
+    for subnet_id, ip, of_router, is_up in connection.execute(query) if of else ():
+        if subnet_id not in found:
+            continue
+        if not of_router:
+            found[subnet_id].discard(ip)
+        elif is_up:
+            found[subnet_id].add(ip)
+    return {subnet_id: sorted(ips) for subnet_id, ips in found.items()}
+
+
+def _gateway_of(subnet: Row) -> list[str]:
+    wanted = subnet["ip_version"] == 4 and subnet["gateway_ip"]
+    return [subnet["gateway_ip"]] if wanted else []
 
 
 def gateways(connection: sa.Connection, rows: Sequence[Row]) -> dict[str, list[Row]]:

@@ -5,10 +5,11 @@ from typing import Any
 
 from minova.companions.network.queries import ports
 from minova.companions.network.queries.networks import DHCP_OWNER
+from minova.companions.network.queries.subnets import ROUTER_OWNER
 from minova.db.engine import Database
 
 Row = dict[str, Any]
-INTERFACE_OWNER = "network:router_interface"
+INTERFACE_OWNER = ROUTER_OWNER
 GATEWAY_OWNER = "network:router_gateway"
 FLOATING_OWNER = "network:floatingip"
 OWNERS = frozenset({DHCP_OWNER, INTERFACE_OWNER, GATEWAY_OWNER, FLOATING_OWNER})

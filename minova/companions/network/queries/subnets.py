@@ -22,6 +22,7 @@ from minova.companions.network.tables import ip_allocations, networks, ports, su
 from minova.db.engine import Database, retried
 
 Row = dict[str, Any]
+ROUTER_OWNER = "network:router_interface"
 
 
 @retried
@@ -70,19 +71,22 @@ def of_network(connection: sa.Connection, network_id: str) -> list[Row]:
 
 @retried
 def update(db: Database, subnet: Row, changes: Row, mac_prefix: str) -> None:
-    """Apply `changes`; GatewayIpInUse when a port holds the new gateway's address."""
+    """Apply `changes`; GatewayIpInUse when the gateway would change, and is a router's."""
     with db.transaction() as connection:
         network_queries.get(connection, subnet["network_id"], lock=True)
-        gateway = changes.get("gateway_ip")
-        if gateway is not None and gateway != subnet["gateway_ip"]:
-            holder = connection.execute(
-                sa.select(ip_allocations.c.port_id).where(
+        gateway = subnet["gateway_ip"]
+        if gateway is not None and changes.get("gateway_ip", gateway) != gateway:
+            router_port = connection.execute(
+                sa.select(ip_allocations.c.port_id)
+                .join(ports, ports.c.id == ip_allocations.c.port_id)
+                .where(
                     ip_allocations.c.network_id == subnet["network_id"],
                     ip_allocations.c.ip_address == gateway,
+                    ports.c.device_owner == ROUTER_OWNER,
                 )
             ).scalar()
-            if holder is not None:
-                raise errors.GatewayIpInUse(ip=gateway, port_id=holder)
+            if router_port is not None:
+                raise errors.GatewayIpInUse(ip=gateway, port_id=router_port)
         connection.execute(
             sa.update(subnets)
             .where(subnets.c.id == subnet["id"])
