@@ -5,6 +5,7 @@ transaction with this: `entered` and `taken` go into its `begin`, `ended`
 into its `finish` and `fail`.
 """
 
+import functools
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
@@ -184,15 +185,8 @@ def _not_moved(connection: sa.Connection, migration: Migration) -> None:
     _count(connection, migration.instance_uuid, migration.old_flavor)
 
 
-def _confirmed(connection: sa.Connection, migration: Migration) -> None:
-    _set_status(connection, migration.uuid, status.CONFIRMED)
-    allocations.settle_move(connection, migration.instance_uuid, back=False)
-    _keep(connection, migration, back=False)
-    _count(connection, migration.instance_uuid, migration.new_flavor)
-
-
-def _not_confirmed(connection: sa.Connection, migration: Migration) -> None:
-    _set_status(connection, migration.uuid, status.ERROR)
+def _confirmed(connection: sa.Connection, migration: Migration, to: str) -> None:
+    _set_status(connection, migration.uuid, to)
     allocations.settle_move(connection, migration.instance_uuid, back=False)
     _keep(connection, migration, back=False)
     _count(connection, migration.instance_uuid, migration.new_flavor)
@@ -210,8 +204,8 @@ _ENDS: dict[tuple[str, bool], Callable[[sa.Connection, Migration], None]] = {
     ("resize", False): _not_moved,
     ("migrate", True): _moved,
     ("migrate", False): _not_moved,
-    ("confirmResize", True): _confirmed,
-    ("confirmResize", False): _not_confirmed,
+    ("confirmResize", True): functools.partial(_confirmed, to=status.CONFIRMED),
+    ("confirmResize", False): functools.partial(_confirmed, to=status.ERROR),
     ("revertResize", True): _reverted,
     ("revertResize", False): _not_moved,
 }
