@@ -6,10 +6,11 @@ from `host_state`, so nothing here has to be repeated.
 """
 
 import logging
+import time
 from collections.abc import Sequence
 from typing import Any
 
-from minova.common import context, tracing
+from minova.common import context, errors, tracing
 from minova.common.context import RequestContext
 from minova.companions.network import wiring
 from minova.companions.network.agent.rpcapi import NetworkAgentAPI
@@ -24,10 +25,12 @@ Row = dict[str, Any]
 BRIDGE = "bridge"
 UNBOUND = "unbound"
 FAILED = "binding_failed"
-# Seconds an agent has to make a port ready; one that does not report gets less.
+# Seconds an agent has to make a port ready, after how many it is asked whether it lives,
+# and how many it has to say so; the latter is all that one gets that did not report lately.
 ENSURE_TIMEOUT = 30
+PATIENCE = 8
+PING_TIMEOUT = 1
 REMOVE_TIMEOUT = 10
-DEAD_TIMEOUT = 5
 _SERVICE_ROLE = "service"
 
 
@@ -97,14 +100,15 @@ class Binder:
         return port
 
     def deleted(self, ctxt: RequestContext, port: Row) -> None:
-        """After the commit of a deletion. A dead agent delays it by a few seconds at most."""
+        """After the commit of a deletion. A dead agent delays it by seconds, or not at all."""
         # What could not be bound, the agent has not got: there is nobody to wait for again.
         if port["host"] and port["vif_type"] != FAILED:
             with self._db.reading() as connection:
                 alive = agents.is_alive(connection, port["host"])
-            timeout = REMOVE_TIMEOUT if alive else DEAD_TIMEOUT
             try:
-                self._agent.remove_port(ctxt, port["host"], port["id"], timeout=timeout)
+                if not alive:
+                    self._agent.ping(ctxt, port["host"], timeout=PING_TIMEOUT)
+                self._agent.remove_port(ctxt, port["host"], port["id"], timeout=REMOVE_TIMEOUT)
             except Exception as error:
                 # It finds out from host_state that the port is gone.
                 LOG.warning(
@@ -143,13 +147,14 @@ class Binder:
                 group_wirings = wiring.group_wirings(connection, port["security_groups"])
                 held = routers.held_by_hosts(connection, request.subnets)
             try:
-                self._agent.ensure_port(
+                if not alive:
+                    self._agent.ping(ctxt, port["host"], timeout=PING_TIMEOUT)
+                self._call_ensure(
                     ctxt,
                     port["host"],
                     wiring.port_wiring(port),
                     wiring.network_wiring(request.network, request.subnets, held),
                     group_wirings,
-                    timeout=ENSURE_TIMEOUT if alive else DEAD_TIMEOUT,
                 )
             except Exception as error:
                 LOG.warning(
@@ -161,6 +166,22 @@ class Binder:
                 self._refresher.request()
                 return {**port, "vif_type": FAILED, "status": "DOWN"}
         return port
+
+    def _call_ensure(self, ctxt: RequestContext, host: str, *wired: Any) -> None:
+        """Have the agent make a port ready; while it takes long, look whether it lives.
+
+        One that died a moment ago is still thought alive: only its silence tells.
+        """
+        deadline = time.monotonic() + ENSURE_TIMEOUT
+        while True:
+            left = deadline - time.monotonic()
+            try:
+                self._agent.ensure_port(ctxt, host, *wired, timeout=min(left, PATIENCE))
+                return
+            except errors.Timeout:
+                if left <= PATIENCE:
+                    raise
+            self._agent.ping(ctxt, host, timeout=PING_TIMEOUT)
 
     def _is_led_to(self, port: Row) -> bool:
         """Whether floating IPs lead to the port: its new host has to know, which it is not told."""

@@ -132,6 +132,8 @@ class Agent:
         self.groups: dict[str, GroupWiring] = {}
         self.calls: list[str] = []
         self.fail: Exception | None = None
+        self.go = threading.Event()  # until it is set, ports take their time
+        self.go.set()
         self._changed = threading.Condition()
         self._server = rpc.serve("network-agent", agent_rpcapi.TOPIC, host, [self])
         self._api = rpcapi.NetworkServerAPI()
@@ -153,6 +155,7 @@ class Agent:
     ) -> None:
         if self.fail is not None:
             raise self.fail
+        assert self.go.wait(DEADLINE)
         with self._note("ensure_port"):
             self.ports[port.id] = port
             self.networks[network.id] = network
@@ -161,6 +164,10 @@ class Agent:
     def remove_port(self, ctxt: RequestContext, port_id: str) -> None:
         with self._note("remove_port"):
             self.ports.pop(port_id, None)
+
+    def ping(self, ctxt: RequestContext) -> None:
+        with self._note("ping"):
+            pass
 
     def refresh(self, ctxt: RequestContext) -> None:
         # Under the lock: a port that is bound meanwhile comes after the older state.

@@ -2,6 +2,8 @@
 
 import datetime as dt
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import sqlalchemy as sa
@@ -19,9 +21,7 @@ def test_the_admin_sees_which_agents_live(server: Server, agent: Agent, db: Data
     assert seen["host"] == "h1" and seen["alive"]
     assert server.get(f"/agents/{seen['id']}", ADMIN)["agent"] == seen
     assert server.error("GET", "/agents") == (403, "PolicyNotAuthorized")
-    long_ago = dt.datetime(2020, 1, 1)
-    with db.transaction() as connection:
-        connection.execute(sa.update(tables.agents).values(heartbeat_at=long_ago))
+    _silence(db)
     assert not server.get("/agents", ADMIN)["agents"][0]["alive"]
     agent.report()
     for _ in range(200):
@@ -37,13 +37,55 @@ def test_the_admin_sees_which_agents_live(server: Server, agent: Agent, db: Data
 def test_a_dead_agent_fails_a_binding_and_blocks_no_deletion(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(binding, "DEAD_TIMEOUT", 0.1)
+    monkeypatch.setattr(binding, "PING_TIMEOUT", 0.1)
     network = server.network()
+    began = time.monotonic()
     port = server.port(network["id"], SERVICE, **{"binding:host_id": "nowhere"})
+    assert time.monotonic() - began < 3
     assert port["binding:vif_type"] == "binding_failed" and port["status"] == "DOWN"
     (seen,) = server.get("/ports?binding:host_id=nowhere", SERVICE)["ports"]
     assert (seen["binding:vif_type"], seen["status"]) == ("binding_failed", "DOWN")
     server.delete(f"/ports/{port['id']}", SERVICE)
+
+
+def test_an_agent_that_died_a_moment_ago_is_not_waited_for(
+    server: Server, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It reported lately, and its queue may still be there: only its silence tells."""
+    monkeypatch.setattr(binding, "PATIENCE", 0.1)
+    monkeypatch.setattr(binding, "PING_TIMEOUT", 0.1)
+    agent = Agent("h1", db)
+    agent.start()
+    agent.stop()
+    network = server.network()
+    began = time.monotonic()
+    port = server.port(network["id"], SERVICE, **{"binding:host_id": "h1"})
+    assert port["binding:vif_type"] == "binding_failed"
+    assert time.monotonic() - began < 5
+
+
+def test_an_agent_that_lives_is_waited_for(
+    server: Server, agent: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(binding, "PATIENCE", 0.2)
+    network = server.network()
+    agent.go.clear()
+    with ThreadPoolExecutor() as pool:
+        asked = pool.submit(server.port, network["id"], SERVICE, **{"binding:host_id": "h1"})
+        agent.wait_for(lambda: agent.calls.count("ping") >= 2)
+        agent.go.set()
+        assert asked.result()["binding:vif_type"] == "bridge"
+
+
+def test_an_agent_whose_reports_got_lost_still_binds(
+    server: Server, agent: Agent, db: Database
+) -> None:
+    network = server.network()
+    _silence(db)
+    port = server.port(network["id"], SERVICE, **{"binding:host_id": "h1"})
+    assert port["binding:vif_type"] == "bridge" and "ping" in agent.calls
+    server.delete(f"/ports/{port['id']}", SERVICE)
+    agent.wait_for(lambda: port["id"] not in agent.ports)
 
 
 def test_an_agent_that_starts_late_finds_everything(
@@ -103,3 +145,9 @@ def test_only_services_say_where_a_port_is(server: Server) -> None:
     body = {"port": {"binding:host_id": "h1"}}
     assert server.error("PUT", f"/ports/{port['id']}", body) == (403, "PolicyNotAuthorized")
     assert server.error("GET", "/ports?binding:host_id=h1")[0] == 400
+
+
+def _silence(db: Database) -> None:
+    """Nobody has reported for long."""
+    with db.transaction() as connection:
+        connection.execute(sa.update(tables.agents).values(heartbeat_at=dt.datetime(2020, 1, 1)))

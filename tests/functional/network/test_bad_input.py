@@ -81,7 +81,7 @@ def test_an_unknown_id_is_not_found(server: Server, plural: str, id: str) -> Non
 def test_no_strange_value_breaks_the_server(
     server: Server, plural: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(binding, "DEAD_TIMEOUT", 0.01)  # no host has these names
+    monkeypatch.setattr(binding, "PING_TIMEOUT", 0.01)  # no host has these names
     single = COLLECTIONS[plural]
     network = server.network()
     group = server.get("/security-groups")["security_groups"][0]

@@ -14,6 +14,7 @@ import tenacity
 
 from minova.common import context, errors
 from minova.common.context import RequestContext
+from minova.companions.network.agent import rpcapi
 from minova.companions.network.agent.driver import Driver
 from minova.companions.network.agent.state import Touched
 from minova.companions.network.rpcapi import NetworkServerAPI
@@ -26,7 +27,7 @@ _FIRST_SYNC_SECONDS = 25
 class NetworkAgentManager:
     """The endpoint of topic `network-agent`. `kick` asks for a sync in the background."""
 
-    target = oslo_messaging.Target(version="1.0")
+    target = oslo_messaging.Target(version=rpcapi.VERSION)
 
     def __init__(self, host: str, driver: Driver, server: NetworkServerAPI) -> None:
         self.kick: Callable[[], None] = lambda: None
@@ -83,6 +84,9 @@ class NetworkAgentManager:
                 self._touched.was_removed(port_id)
             self._driver.remove_port(port_id)
 
+    def ping(self, ctxt: RequestContext) -> None:
+        """See NetworkAgentAPI.ping. Waits for nothing."""
+
     def refresh(self, ctxt: RequestContext) -> None:
         """See NetworkAgentAPI.refresh. Many at once become one or two syncs."""
         self.kick()
@@ -108,9 +112,12 @@ class NetworkAgentManager:
     def heartbeat(self) -> None:
         """Tell the server that we live, and mend what others broke on the host."""
         self._server.report(context.service_context(), self._host)
-        if self._synced.is_set():
-            with self._lock:
+        # While something is being applied the check can wait, the next report cannot.
+        if self._synced.is_set() and self._lock.acquire(blocking=False):
+            try:
                 self._driver.check()
+            finally:
+                self._lock.release()
 
     def _sync_once(self) -> None:
         with self._syncing:

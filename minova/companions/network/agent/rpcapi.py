@@ -1,6 +1,7 @@
 """The network agent's door, one agent per host: topic `network-agent`.
 
 1.0: ensure_port, remove_port, refresh
+1.1: ping
 """
 
 from minova.common import rpc
@@ -8,7 +9,7 @@ from minova.common.context import RequestContext
 from minova.companions.network.wire import GroupWiring, NetworkWiring, PortWiring
 
 TOPIC = "network-agent"
-VERSION = "1.0"
+VERSION = "1.1"
 
 
 class NetworkAgentAPI:
@@ -49,6 +50,10 @@ class NetworkAgentAPI:
         A call of at most `timeout` seconds; idempotent.
         """
         self._client.call(ctxt, "remove_port", server=host, timeout=timeout, port_id=port_id)
+
+    def ping(self, ctxt: RequestContext, host: str, timeout: float) -> None:
+        """Returns when the agent of `host` lives; errors.Timeout after `timeout` seconds."""
+        self._client.call(ctxt, "ping", server=host, timeout=timeout)
 
     def refresh(self, ctxt: RequestContext) -> None:
         """Every agent: fetch `host_state` again and apply the difference. A fanout cast."""
