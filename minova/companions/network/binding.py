@@ -16,6 +16,7 @@ from minova.companions.network import wiring
 from minova.companions.network.agent.rpcapi import NetworkAgentAPI
 from minova.companions.network.queries import agents, floating_ips, groups, ports, routers
 from minova.companions.network.servers import Servers
+from minova.companions.network.wire import GroupWiring, NetworkWiring, PortWiring
 from minova.companions.network.woken import Woken
 from minova.db.engine import Database
 
@@ -167,7 +168,14 @@ class Binder:
                 return {**port, "vif_type": FAILED, "status": "DOWN"}
         return port
 
-    def _call_ensure(self, ctxt: RequestContext, host: str, *wired: Any) -> None:
+    def _call_ensure(
+        self,
+        ctxt: RequestContext,
+        host: str,
+        port: PortWiring,
+        network: NetworkWiring,
+        of_port: list[GroupWiring],
+    ) -> None:
         """Have the agent make a port ready; while it takes long, look whether it lives.
 
         One that died a moment ago is still thought alive: only its silence tells.
@@ -176,7 +184,9 @@ class Binder:
         while True:
             left = deadline - time.monotonic()
             try:
-                self._agent.ensure_port(ctxt, host, *wired, timeout=min(left, PATIENCE))
+                self._agent.ensure_port(
+                    ctxt, host, port, network, of_port, timeout=min(left, PATIENCE)
+                )
                 return
             except errors.Timeout:
                 if left <= PATIENCE:
