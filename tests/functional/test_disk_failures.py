@@ -7,65 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
-from tests.faults import Books, FaultyCloud
-from tests.nova import Nova, furnish
+from tests.functional.failing import WANTED, Failing
 
+pytest_plugins = ["tests.functional.failing"]
 OPTIONS: dict[str, dict[str, object]] = {
     "compute": {"report_interval": 2, "sync_power_state_interval": 2},
     # Of which one receives an upload at a time.
     "image": {"threads": 3},
     "conductor": {"recovery_interval": 1, "lease_seconds": 3, "message_seconds": 3},
 }
-WANTED = "The test wants it so."
-
-
-class Failing(FaultyCloud):
-    """With its books and its users."""
-
-    books: Books
-    nova: Nova
-
-    def act(self, server: str, action: str, value: object = None) -> str:
-        """Begin an action; the id of the image it makes, if it says so."""
-        answer = self.nova.act(server, action, value)
-        assert answer.status_code == 202, answer.text
-        return str(answer.json().get("image_id", "")) if answer.content else ""
-
-    def images(self) -> dict[str, str]:
-        """name → status of the images of demo's own."""
-        service = self.nova.connections["demo"].image
-        return {i.name: i.status for i in service.images(visibility="private")}
-
-    def last(self, server: str) -> str:
-        """What the server's last action says of its failure."""
-        actions = self.nova.get(f"/servers/{server}/os-instance-actions")["instanceActions"]
-        return str(actions[0]["message"])
-
-    def is_gone(self, server: str) -> None:
-        self.nova.until(lambda: not self.books.held_by(server), "nothing is held")
-        self.nova.until(lambda: server not in self.guests(), "no guest is left")
-        assert self.books.miscounted() == []
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Failing]:
-    cloud = Failing(tmp_path_factory.mktemp("disks"), options=OPTIONS)
-    try:
-        cloud.start()
-        cloud.nova, cloud.books = furnish(cloud), Books(cloud)
-        yield cloud
-        cloud.books.close()
-    finally:
-        cloud.stop()
-
-
-@pytest.fixture
-def cloud(running: Failing) -> Iterator[Failing]:
-    yield running
-    running.gates.clear()
-    service = running.nova.connections["demo"].image
-    for image in service.images(visibility="private"):
-        service.delete_image(image.id)
 
 
 @pytest.fixture
@@ -74,7 +24,7 @@ def server(cloud: Failing) -> Iterator[str]:
     yield server_id
     cloud.gates.clear()
     cloud.nova.delete(server_id)
-    cloud.is_gone(server_id)
+    cloud.nothing_left(server_id)
 
 
 @pytest.mark.parametrize("point", ["snapshot", "upload"])
@@ -99,7 +49,7 @@ def test_a_delete_in_the_middle_of_an_image_leaves_none(cloud: Failing, point: s
         assert cloud.images() == {"unfinished": "queued"}
         assert cloud.nova.call("DELETE", f"/servers/{server}").status_code == 204
     cloud.nova.until(lambda: cloud.images() == {}, "the image is gone")
-    cloud.is_gone(server)
+    cloud.nothing_left(server)
 
 
 def test_an_image_deleted_in_the_middle_stays_deleted(cloud: Failing, server: str) -> None:
@@ -175,7 +125,7 @@ def test_a_delete_in_the_middle_of_shelving_leaves_nothing(cloud: Failing, point
         reached()
         assert cloud.nova.call("DELETE", f"/servers/{server}").status_code == 204
     cloud.nova.until(lambda: cloud.images() == {}, "the image is gone")
-    cloud.is_gone(server)
+    cloud.nothing_left(server)
 
 
 @pytest.mark.parametrize("point", ["cache_image", "make_disks", "port", "spawn"])
@@ -228,7 +178,7 @@ def test_a_delete_while_a_server_comes_back_leaves_nothing(cloud: Failing, point
         reached()
         assert cloud.nova.call("DELETE", f"/servers/{server}").status_code == 204
     cloud.nova.until(lambda: cloud.images() == {}, "the image is gone")
-    cloud.is_gone(server)
+    cloud.nothing_left(server)
 
 
 @pytest.mark.parametrize("point", ["clear", "make_disks", "spawn"])
@@ -253,4 +203,4 @@ def test_a_delete_in_the_middle_of_a_rebuild_leaves_nothing(cloud: Failing, poin
         cloud.act(server, "rebuild", {"imageRef": cloud.nova.image})
         reached()
         assert cloud.nova.call("DELETE", f"/servers/{server}").status_code == 204
-    cloud.is_gone(server)
+    cloud.nothing_left(server)

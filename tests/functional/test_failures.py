@@ -9,62 +9,15 @@ from typing import Any
 
 import pytest
 
-from tests.faults import Books, FaultyCloud
-from tests.nova import Nova, furnish
+from tests.functional.failing import WANTED, Failing
 
+pytest_plugins = ["tests.functional.failing"]
 ROUNDS = 50
 OPTIONS: dict[str, dict[str, object]] = {
     "quota": {"instances": 100, "cores": 100},
     "compute": {"report_interval": 2, "sync_power_state_interval": 2},
 }
 IMAGE = b"minova test image".ljust(1024 * 1024, b"\0")
-
-
-class Failing(FaultyCloud):
-    """With its books and its users."""
-
-    books: Books
-    nova: Nova
-
-    def volume_status(self, volume_id: str) -> str:
-        return str(self.nova.connections["demo"].block_storage.get_volume(volume_id).status)
-
-    def post(self, **values: Any) -> str:
-        answer = self.nova.call("POST", "/servers", self.nova.request(**values))
-        assert answer.status_code == 202, answer.text
-        return str(answer.json()["server"]["id"])
-
-    def failed(self, server_id: str, *words: str) -> str:
-        """The server ends in ERROR with a fault of these words; the fault."""
-        server = self.nova.settled(server_id)
-        assert server["status"] == "ERROR", server
-        message = str(server["fault"]["message"])
-        assert all(word in message for word in words), message
-        return message
-
-    def nothing_left(self, server_id: str) -> None:
-        """A server in ERROR or gone holds nothing, here or at a companion."""
-        self.nova.until(lambda: not self.books.held_by(server_id), "nothing is held")
-        self.nova.until(lambda: server_id not in self.guests(), "no guest is left")
-        assert self.books.miscounted() == []
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Failing]:
-    cloud = Failing(tmp_path_factory.mktemp("failing"), options=OPTIONS)
-    try:
-        cloud.start()
-        cloud.nova, cloud.books = furnish(cloud), Books(cloud)
-        yield cloud
-        cloud.books.close()
-    finally:
-        cloud.stop()
-
-
-@pytest.fixture
-def cloud(running: Failing) -> Iterator[Failing]:
-    yield running
-    running.gates.clear()
 
 
 @pytest.fixture
@@ -103,7 +56,7 @@ STEPS = [
 def test_a_step_that_fails_is_named_and_leaves_nothing(
     cloud: Failing, volume: str, point: str, step: str
 ) -> None:
-    cloud.gates.fail(point, "The test wants it so.")
+    cloud.gates.fail(point, WANTED)
     server = cloud.post(block_device_mapping_v2=with_volume(volume))
     cloud.failed(server, step)
     cloud.nothing_left(server)
@@ -120,7 +73,7 @@ def test_a_step_that_fails_is_named_and_leaves_nothing(
 def test_a_port_of_ones_own_is_kept_when_the_launch_fails(cloud: Failing) -> None:
     demo = cloud.nova.connections["demo"]
     port = demo.network.create_port(network_id=cloud.nova.network)
-    cloud.gates.fail("spawn", "The test wants it so.")
+    cloud.gates.fail("spawn", WANTED)
     server = cloud.post(networks=[{"port": port.id}])
     cloud.failed(server, "step 16")
     cloud.nothing_left(server)
@@ -252,13 +205,13 @@ def test_a_resize_that_fails_leaves_the_server_as_it_was(
     cloud: Failing, larger: str, point: str
 ) -> None:
     server = cloud.nova.launch()
-    cloud.gates.fail(point, "The test wants it so.")
+    cloud.gates.fail(point, WANTED)
     assert cloud.nova.act(server, "resize", {"flavorRef": larger}).status_code == 202
     left = cloud.nova.settled(server)
     assert (left["status"], left["OS-EXT-STS:power_state"]) == ("ACTIVE", 1)
     assert left["flavor"]["ram"] == 64
     (last, *_) = cloud.nova.get(f"/servers/{server}/os-instance-actions")["instanceActions"]
-    assert "The test wants it so." in last["message"]
+    assert WANTED in last["message"]
     assert len(cloud.books.held_by(server)["claims"]) == 1
     cloud.gates.clear()
     assert cloud.nova.act(server, "resize", {"flavorRef": larger}).status_code == 202
@@ -269,7 +222,7 @@ def test_a_resize_that_fails_leaves_the_server_as_it_was(
 
 def test_an_interface_that_the_guest_does_not_take_leaves_no_port(cloud: Failing) -> None:
     server = cloud.nova.launch()
-    cloud.gates.fail("attach_interface", "The test wants it so.")
+    cloud.gates.fail("attach_interface", WANTED)
     wanted = {"interfaceAttachment": {"net_id": cloud.nova.network}}
     answer = cloud.nova.call("POST", f"/servers/{server}/os-interface", wanted)
     assert answer.status_code == 500
