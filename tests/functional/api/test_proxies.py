@@ -174,8 +174,7 @@ def test_networks_are_shown_with_what_is_left_of_their_fields(nova) -> None:
 
 
 def test_without_external_networks_there_are_no_floating_ips(nova) -> None:
-    if call(nova, "GET", "/os-floating-ip-pools")["floating_ip_pools"]:
-        pytest.skip("the network service has an external network")
+    assert call(nova, "GET", "/os-floating-ip-pools")["floating_ip_pools"] == []
     assert call(nova, "GET", "/os-floating-ips")["floating_ips"] == []
     assert nova.refused(404, "POST", "/os-floating-ips", {"pool": "x"}, version=OLD) == (
         "Floating IP pool not found."
