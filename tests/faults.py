@@ -23,9 +23,12 @@ from minova.common import errors
 from tests.cloud import Cloud
 
 FOLDER = "MINOVA_TEST_FAULTS"
+DEAF = "deaf"
 DEADLINE = 60
 # Gate -> module, class and method that it is put before, or (a step done) after.
 POINTS = {
+    "take": ("minova.conductor.manager", "ConductorManager", "take_work", "before"),
+    "action": ("minova.compute.actions.runner", "Runner", "do", "before"),
     "launch": ("minova.conductor.launch", "Launcher", "_place", "before"),
     "claim": ("minova.scheduler.manager", "SchedulerManager", "_claim", "before"),
     "claimed": ("minova.scheduler.manager", "SchedulerManager", "_claim", "after"),
@@ -44,6 +47,9 @@ POINTS = {
     "migrate_out": ("minova.virt.fake", "FakeDriver", "migrate_out", "before"),
     "migrate_in": ("minova.virt.fake", "FakeDriver", "migrate_in", "before"),
     "snapshot": ("minova.virt.fake", "FakeDriver", "snapshot", "before"),
+    "arriving": ("minova.compute.actions.resize", "_Move", "connected", "before"),
+    "reboot": ("minova.virt.fake", "FakeDriver", "reboot", "before"),
+    "destroy": ("minova.virt.fake", "FakeDriver", "destroy", "before"),
     "clear": ("minova.virt.fake", "FakeDriver", "clear", "before"),
     "upload": ("minova.clients.image", "ImageClient", "upload", "before"),
     "uploaded": ("minova.clients.image", "ImageClient", "upload", "after"),
@@ -104,6 +110,11 @@ class Gates:
                 if writer is not None:
                     os.close(writer)
             released.unlink()
+
+    def guests_are_deaf(self) -> None:
+        """From now on no guest of the fake driver hears its power button."""
+        self.folder.mkdir(exist_ok=True)
+        (self.folder / DEAF).touch()
 
     def clear(self) -> None:
         """Nothing fails any more."""
@@ -237,6 +248,16 @@ def _count_guests(folder: Path) -> None:
     fake.FakeDriver.start = started  # type: ignore[method-assign]
 
 
+def _deafen(folder: Path) -> None:
+    """Let `Gates.guests_are_deaf` say which guests hear their power button."""
+    from minova.virt import fake_host
+
+    def is_deaf(self: Any, uuid: str) -> bool:
+        return (folder / DEAF).exists()
+
+    fake_host.FakeHost.is_deaf = is_deaf  # type: ignore[method-assign]
+
+
 def _runs(program: str, module: str) -> bool:
     if program == "minova":
         return not module.startswith("minova.virt.libvirt")
@@ -256,6 +277,7 @@ def _run(command: list[str]) -> None:
             setattr(owner, method, _gated(folder, point, when, getattr(owner, method)))
     if _runs(program, "minova.virt.fake"):
         _count_guests(folder)
+        _deafen(folder)
     sys.argv = [program, *command[1:]]
     if program == "minova":
         minova_main()

@@ -36,7 +36,8 @@ from minova.virt.driver import Driver
 
 LOG = logging.getLogger(__name__)
 _ACTION_WORKERS = 16
-_DELETES = ("delete", "forceDelete", "softDelete")
+# What does not wait for the end of what is being done to the server.
+_TAKES_OVER = ("delete", "forceDelete", "softDelete", "reboot_hard")
 
 
 class ComputeManager:
@@ -52,8 +53,7 @@ class ComputeManager:
         self._builder = Builder(driver, conductor, host, owner)
         self._busy = InFlight()
         self._locks = InstanceLocks()
-        mine = Host(driver, conductor, self._builder, host, owner, self._locks.announce)
-        self._runner = Runner(mine)
+        self._runner = Runner(Host(driver, conductor, self._builder, host, owner))
         self._builds = ThreadPoolExecutor(cfg.CONF.compute.max_concurrent_builds, "build")
         self._others = ThreadPoolExecutor(_ACTION_WORKERS, "action")
 
@@ -64,28 +64,29 @@ class ComputeManager:
             if work is not None:
                 span.set_attribute("minova.instance", work.instance_uuid)
         if work is not None:
-            cancelled = self._locks.announce(work.instance_uuid)
-            self._submit(self._builds, work, lambda: self._builder.build(ctxt, work, cancelled))
+            build = functools.partial(self._builder.build, ctxt, work)
+            self._submit(self._builds, work, build)
 
     def run(self, ctxt: RequestContext, work_id: str) -> None:
         """Take any other action."""
         work = self._take(ctxt, work_id)
         if work is not None:
-            if work.action in _DELETES:
+            if work.action in _TAKES_OVER:
                 self._locks.cancel(work.instance_uuid)
-            else:
-                self._locks.announce(work.instance_uuid)
-            self._submit(self._others, work, lambda: self._runner.run(ctxt, work))
+            self._submit(self._others, work, functools.partial(self._runner.run, ctxt, work))
 
     def set_password(self, ctxt: RequestContext, work_id: str, password: str) -> None:
         """Do a changePassword while the caller waits, who has the only copy of the password."""
         work = self._take(ctxt, work_id)
         if work is None:
             raise errors.Conflict("The password is not changed: another took the action over.")
+        cancelled = self._locks.announce(work.instance_uuid)
         try:
             with self._locks.hold(work.instance_uuid):
-                failure = self._runner.do(ctxt, work, functools.partial(setting, password))
+                act = functools.partial(setting, password)
+                failure = self._runner.do(ctxt, work, cancelled, act)
         finally:
+            self._locks.forget(work.instance_uuid, cancelled)
             self._busy.discard(work_id)
         if failure is not None:
             raise failure
@@ -168,42 +169,57 @@ class ComputeManager:
                 self._busy.discard(work_id)
         return work
 
-    def _submit(self, pool: ThreadPoolExecutor, work: Work, act: Callable[[], None]) -> None:
-        """Run `act` in `pool`, in this trace, alone with its instance."""
+    def _submit(
+        self, pool: ThreadPoolExecutor, work: Work, act: Callable[[threading.Event], None]
+    ) -> None:
+        """Run `act` in `pool`, in this trace, alone with its instance.
+
+        From now on, what takes the instance over sets the event that `act` gets.
+        """
+        cancelled = self._locks.announce(work.instance_uuid)
 
         def alone() -> None:
             try:
                 with self._locks.hold(work.instance_uuid):
-                    act()
+                    act(cancelled)
             except errors.MinovaError as error:
                 LOG.error("instance %s: %s", work.instance_uuid, error.message)
             except Exception:
                 LOG.exception("%s of instance %s broke", work.action, work.instance_uuid)
             finally:
+                self._locks.forget(work.instance_uuid, cancelled)
                 self._busy.discard(work.id)
 
         pool.submit(contextvars.copy_context().run, alone)
 
 
 class InstanceLocks:
-    """One lock per instance in use, and a word for what a delete cancels: builds, long actions."""
+    """One lock per instance in use, and a word for what another action of it takes over."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
         self._locks: dict[str, tuple[threading.Lock, int]] = {}
-        self._deleted: dict[str, threading.Event] = {}
+        self._announced: dict[str, list[threading.Event]] = {}
 
     def announce(self, uuid: str) -> threading.Event:
-        """An event that `cancel` sets."""
+        """An event that `cancel` sets, until it is forgotten: each action's own."""
+        event = threading.Event()
         with self._guard:
-            return self._deleted.setdefault(uuid, threading.Event())
+            self._announced.setdefault(uuid, []).append(event)
+        return event
+
+    def forget(self, uuid: str, event: threading.Event) -> None:
+        """The action of the event has ended."""
+        with self._guard:
+            self._announced[uuid].remove(event)
+            if not self._announced[uuid]:
+                del self._announced[uuid]
 
     def cancel(self, uuid: str) -> None:
-        """Tell what is being done to the instance, if anything is, to stop soon."""
+        """Tell what is being done to the instance, or waits for its turn, to stop at once."""
         with self._guard:
-            event = self._deleted.get(uuid)
-        if event is not None:
-            event.set()
+            for event in self._announced.get(uuid, ()):
+                event.set()
 
     def is_held(self, uuid: str) -> bool:
         with self._guard:
@@ -225,4 +241,3 @@ class InstanceLocks:
                     self._locks[uuid] = (lock, users - 1)
                 else:
                     del self._locks[uuid]
-                    self._deleted.pop(uuid, None)

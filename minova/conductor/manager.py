@@ -62,7 +62,10 @@ class ConductorManager:
 
     def take_work(self, ctxt: RequestContext, work_id: str, owner: str, host: str) -> Work | None:
         lease = cfg.CONF.conductor.lease_seconds
-        return work.take(self._db, work_id, owner, lease, stage="host", host=host)
+        entry = work.take(self._db, work_id, owner, lease, stage="host", host=host)
+        if entry is not None:
+            states.taken(self._db, entry)
+        return entry
 
     def renew_leases(self, ctxt: RequestContext, owner: str, ids: list[str]) -> None:
         work.renew(self._db, owner, ids, cfg.CONF.conductor.lease_seconds)

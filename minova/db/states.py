@@ -65,7 +65,10 @@ def begin(
         more = within(connection, instance) if within is not None else {}
         if row.success in (states.DELETED, states.SOFT_DELETED):
             more["unfinished_images"] = work.unfinished_images(connection, uuid)
-            _end_others(connection, uuid)
+            console_tokens.delete_of(connection, uuid)
+            _end_others(connection, uuid, "The server was deleted.")
+        elif row.tasks and instance.task_state is not None:
+            _end_others(connection, uuid, f"A {word or action} took the server over.")
         host = None if stage else more.pop("host", instance.host)
         action_id = actions.start(connection, ctxt, uuid, action)
         return work.add(
@@ -126,11 +129,10 @@ def check(
         raise errors.Conflict(refusal)
 
 
-def _end_others(connection: sa.Connection, uuid: str) -> None:
-    """From a delete on, nothing else in flight may move the instance, and no console is opened."""
-    console_tokens.delete_of(connection, uuid)
+def _end_others(connection: sa.Connection, uuid: str, message: str) -> None:
+    """From now on, nothing else in flight may move the instance."""
     for action_id in work.end_all(connection, uuid):
-        actions.finish(connection, action_id, "The server was deleted.")
+        actions.finish(connection, action_id, message)
 
 
 def _unchanged(instance: Instance) -> sa.ColumnElement[bool]:
@@ -144,6 +146,28 @@ def _unchanged(instance: Instance) -> sa.ColumnElement[bool]:
         if instance.host is None
         else _instances.c.host == instance.host,
     )
+
+
+def taken(db: Database, entry: Work) -> None:
+    """The host of the work has taken it: the second task_state, if the action's row says so."""
+    row = states.ACTIONS.get(entry.action)
+    if row is not None and row.taken:
+        _taken(db, entry, row.tasks[0], row.tasks[1])
+
+
+@retried
+def _taken(db: Database, entry: Work, first: str, then: str) -> None:
+    uuid = entry.instance_uuid
+    with db.transaction() as connection, notices.changing(connection, uuid):
+        connection.execute(
+            _instances.update()
+            .where(
+                _instances.c.uuid == uuid,
+                _instances.c.deleted_at.is_(None),
+                _instances.c.task_state == first,
+            )
+            .values(task_state=then, updated_at=utcnow())
+        )
 
 
 @retried

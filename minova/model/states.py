@@ -81,7 +81,7 @@ class Action:
     `hosted` and `lockable` are the other guards: it must have been launched
     once, have a host, and not be locked (admins pass). `keeps` are the vm_states
     that a success leaves as they are; `otherwise` is where else it may end, as it
-    was before.
+    was before. `taken`: the second of the tasks begins when its host takes the work.
     """
 
     name: str
@@ -95,6 +95,7 @@ class Action:
     lockable: bool = True
     keeps: frozenset[str | None] = frozenset()
     otherwise: str | None = None
+    taken: bool = False
 
     def ends(self, vm_state: str) -> str:
         """The vm_state after a success that began in `vm_state`."""
@@ -156,6 +157,7 @@ ACTIONS: dict[str, Action] = {
             tasks=("rebooting", "reboot_pending", "reboot_started"),
             success=ACTIVE,
             failure=ERROR,
+            taken=True,
         ),
         Action(
             "reboot_hard",
@@ -164,6 +166,7 @@ ACTIONS: dict[str, Action] = {
             ("rebooting_hard", "reboot_pending_hard", "reboot_started_hard"),
             success=ACTIVE,
             failure=ERROR,
+            taken=True,
         ),
         Action("pause", _in(ACTIVE), tasks=("pausing",), success=PAUSED),
         Action("unpause", _in(PAUSED), tasks=("unpausing",), success=ACTIVE),
@@ -208,7 +211,7 @@ ACTIONS: dict[str, Action] = {
             failure=ERROR,
             lockable=False,
         ),
-        Action("createImage", _SNAPSHOT_FROM, tasks=_SNAPSHOT_TASKS, lockable=False),
+        Action("createImage", _SNAPSHOT_FROM, tasks=_SNAPSHOT_TASKS, lockable=False, taken=True),
         Action(
             "createBackup",
             _SNAPSHOT_FROM,

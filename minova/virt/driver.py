@@ -81,8 +81,17 @@ class ImageSource(Protocol):
         """The image's bytes, from its start."""
 
 
+def never() -> bool:
+    """Of what nothing can take over."""
+    return False
+
+
 class Driver(Protocol):
-    """A hypervisor host, as nova-compute uses it."""
+    """A hypervisor host, as nova-compute uses it.
+
+    Where a method waits for the guest, `cancelled` is asked now and then: when
+    it says yes, nothing is waited for any longer, and that is errors.Conflict.
+    """
 
     def start(self, on_event: Callable[[LifecycleEvent], None]) -> None:
         """Connect, prove the accelerator, and report events from now on.
@@ -140,13 +149,22 @@ class Driver(Protocol):
     def destroy(self, instance: Instance) -> None:
         """Stop the guest hard and forget it: domain, disks, config drive, console log."""
 
-    def power_off(self, instance: Instance, timeout: int = 60) -> None:
+    def power_off(
+        self, instance: Instance, timeout: int = 60, cancelled: Callable[[], bool] = never
+    ) -> None:
         """Shut down by ACPI, hard after `timeout` seconds (0: at once)."""
 
     def power_on(self, instance: Instance, vifs: list[VIF]) -> None:
         """Start a stopped guest."""
 
-    def reboot(self, instance: Instance, vifs: list[VIF], hard: bool, timeout: int = 60) -> None:
+    def reboot(
+        self,
+        instance: Instance,
+        vifs: list[VIF],
+        hard: bool,
+        timeout: int = 60,
+        cancelled: Callable[[], bool] = never,
+    ) -> None:
         """Soft: ACPI, then hard if the guest has not reacted within `timeout` seconds."""
 
     def pause(self, instance: Instance) -> None:
@@ -236,13 +254,17 @@ class Driver(Protocol):
         Raises errors.Conflict when the `device_name` asked for is taken.
         """
 
-    def detach_volume(self, instance: Instance, device: BlockDevice) -> None:
+    def detach_volume(
+        self, instance: Instance, device: BlockDevice, cancelled: Callable[[], bool] = never
+    ) -> None:
         """Unplug it, and return when the guest has let go. Raises errors.Conflict if it won't."""
 
     def attach_interface(self, instance: Instance, vif: VIF) -> None:
         """Plug a bound port into the guest, running or not. errors.NotFound when there is none."""
 
-    def detach_interface(self, instance: Instance, vif: VIF) -> None:
+    def detach_interface(
+        self, instance: Instance, vif: VIF, cancelled: Callable[[], bool] = never
+    ) -> None:
         """Unplug it, and return when the guest has let go. Raises errors.Conflict if it won't."""
 
     def snapshot(

@@ -38,6 +38,7 @@ from minova.virt.driver import (
     ImageSource,
     Lifecycle,
     LifecycleEvent,
+    never,
 )
 from minova.virt.fake_host import ENDED, CachedImage, FakeGuest, FakeHost, host_of
 
@@ -152,8 +153,11 @@ class FakeDriver:
         self._enter("destroy")
         self._forget(instance.uuid)
 
-    def power_off(self, instance: Instance, timeout: int = 60) -> None:
+    def power_off(
+        self, instance: Instance, timeout: int = 60, cancelled: Callable[[], bool] = never
+    ) -> None:
         self._enter("power_off")
+        self.host.press(instance.uuid, timeout, cancelled)
         with self.host.lock:
             guest = self.host.guests.get(instance.uuid)
             if guest is None:
@@ -172,8 +176,16 @@ class FakeDriver:
             if guest.power_state in ENDED:
                 self._boot(guest, instance, vifs)
 
-    def reboot(self, instance: Instance, vifs: list[VIF], hard: bool, timeout: int = 60) -> None:
+    def reboot(
+        self,
+        instance: Instance,
+        vifs: list[VIF],
+        hard: bool,
+        timeout: int = 60,
+        cancelled: Callable[[], bool] = never,
+    ) -> None:
         self._enter("reboot")
+        self.host.press(instance.uuid, 0 if hard else timeout, cancelled)
         with self.host.lock:
             self._boot(self.host.existing(instance.uuid), instance, vifs)
 
@@ -262,7 +274,9 @@ class FakeDriver:
                 guest.volumes[device.volume_id] = f"/dev/{name}"
             return guest.volumes[device.volume_id]
 
-    def detach_volume(self, instance: Instance, device: BlockDevice) -> None:
+    def detach_volume(
+        self, instance: Instance, device: BlockDevice, cancelled: Callable[[], bool] = never
+    ) -> None:
         self._enter("detach_volume")
         with self.host.lock:
             guest = self.host.guests.get(instance.uuid)
@@ -274,7 +288,9 @@ class FakeDriver:
         with self.host.lock:
             self.host.existing(instance.uuid).plug(vif)
 
-    def detach_interface(self, instance: Instance, vif: VIF) -> None:
+    def detach_interface(
+        self, instance: Instance, vif: VIF, cancelled: Callable[[], bool] = never
+    ) -> None:
         self._enter("detach_interface")
         with self.host.lock:
             guest = self.host.guests.get(instance.uuid)

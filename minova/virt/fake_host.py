@@ -1,12 +1,15 @@
 """The fake hypervisor's hosts: what is on each, whoever drives it."""
 
 import threading
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from minova.common import errors
 from minova.model import states
 from minova.model.instance import VIF
 
+_LOOK_SECONDS = 0.05
 ENDED = (states.NOSTATE, states.SHUTDOWN, states.CRASHED, states.POWER_SUSPENDED)
 
 
@@ -63,12 +66,13 @@ class CachedImage:
 
 @dataclass
 class FakeHost:
-    """What is on a host, whoever drives it."""
+    """What is on a host, whoever drives it; the `deaf` guests have no power button."""
 
     guests: dict[str, FakeGuest] = field(default_factory=dict)
     images: dict[tuple[str, str], CachedImage] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock)
     downloads: threading.Lock = field(default_factory=threading.Lock)
+    deaf: set[str] = field(default_factory=set)
 
     def existing(self, uuid: str) -> FakeGuest:
         """The guest; errors.NotFound when there is none."""
@@ -76,6 +80,25 @@ class FakeHost:
         if guest is None:
             raise errors.NotFound(resource="Guest", id=uuid)
         return guest
+
+    def is_deaf(self, uuid: str) -> bool:
+        """Whether the guest does not hear its power button."""
+        return uuid in self.deaf
+
+    def press(self, uuid: str, seconds: float, cancelled: Callable[[], bool]) -> None:
+        """Press its power button, and wait for so long when it does not hear it.
+
+        errors.Conflict when `cancelled` says so meanwhile.
+        """
+        end = time.monotonic() + seconds
+        while self._runs_deaf(uuid) and time.monotonic() < end:
+            if cancelled():
+                raise errors.Conflict(f"Server {uuid} is not waited for: it is taken over.")
+            time.sleep(_LOOK_SECONDS)
+
+    def _runs_deaf(self, uuid: str) -> bool:
+        guest = self.guests.get(uuid)
+        return guest is not None and guest.power_state not in ENDED and self.is_deaf(uuid)
 
 
 _hosts: dict[str, FakeHost] = {}

@@ -10,6 +10,8 @@ from minova.model.instance import VIF, Flavor, Instance
 from minova.virt import sizes
 from minova.virt.fake_host import ENDED, FakeGuest, FakeHost
 
+_STOP_SECONDS = 60
+
 
 def leave(
     host: FakeHost,
@@ -20,6 +22,7 @@ def leave(
 ) -> dict[str, Any]:
     """See `Driver.migrate_out`."""
     sizes.check_resize(instance, flavor)
+    host.press(instance.uuid, _STOP_SECONDS, cancelled)
     with host.lock:
         guest = host.existing(instance.uuid)
         guest.power_state = states.SHUTDOWN

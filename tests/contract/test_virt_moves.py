@@ -138,6 +138,7 @@ def test_another_migration_keeps_the_disks_of_its_own_beginning(rig: Rig) -> Non
 
 def test_a_delete_breaks_off_the_keeping_of_the_disks(rig: Rig) -> None:
     instance = up(rig, rig.boot())
+    rig.driver.power_off(instance, timeout=0)
     with pytest.raises(errors.Conflict, match="being deleted"):
         rig.driver.migrate_out(instance, MIGRATION, larger(instance).flavor, lambda: True)
     assert not kept(rig, instance)

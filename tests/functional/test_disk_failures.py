@@ -40,6 +40,12 @@ def test_an_image_that_cannot_be_made_is_not_there_and_the_server_goes_on(
     assert WANTED in cloud.last(server)
 
 
+def delete_is_taken(cloud: Failing, server: str) -> bool:
+    """Whether its host knows that the server is to be deleted."""
+    query = "SELECT owner FROM work WHERE instance_uuid = :id AND action = 'delete'"
+    return all(owner for (owner,) in cloud.books.ask("database", query, id=server))
+
+
 @pytest.mark.parametrize("point", ["snapshot", "upload"])
 def test_a_delete_in_the_middle_of_an_image_leaves_none(cloud: Failing, point: str) -> None:
     server = cloud.nova.launch(name="short-lived")
@@ -48,6 +54,8 @@ def test_a_delete_in_the_middle_of_an_image_leaves_none(cloud: Failing, point: s
         reached()
         assert cloud.images() == {"unfinished": "queued"}
         assert cloud.nova.call("DELETE", f"/servers/{server}").status_code == 204
+        # An image that is whole before the host hears of the delete stays.
+        cloud.nova.until(lambda: delete_is_taken(cloud, server), "the host has the delete")
     cloud.nova.until(lambda: cloud.images() == {}, "the image is gone")
     cloud.nothing_left(server)
 

@@ -28,7 +28,7 @@ def _delete(host: Host, ctxt: RequestContext, instance: Instance, work: Work) ->
 
 
 def _soft_delete(host: Host, ctxt: RequestContext, instance: Instance, work: Work) -> Outcome:
-    host.driver.power_off(instance)
+    host.driver.power_off(instance, cancelled=host.cancelled(instance.uuid).is_set)
     _discard_images(host, work)
     return {"power_state": states.SHUTDOWN, "soft_deleted_at": utcnow()}
 

@@ -33,7 +33,8 @@ class Host:
     """This compute host: its driver, and its ways to the conductor and the companions.
 
     `name` is the host's, `owner` this process in the leases of its work;
-    `cancelled` gives the event that says that an instance is to be deleted.
+    `cancelled` gives the event that says that a delete, or a hard reboot,
+    takes the instance over: what waits then is to give up at once.
     """
 
     driver: Driver
@@ -41,7 +42,7 @@ class Host:
     builder: Builder
     name: str
     owner: str
-    cancelled: Callable[[str], threading.Event]
+    cancelled: Callable[[str], threading.Event] = lambda uuid: threading.Event()
     images: ImageClient = field(default_factory=ImageClient)
     networks: NetworkClient = field(default_factory=NetworkClient)
     volumes: VolumeClient = field(default_factory=VolumeClient)

@@ -54,9 +54,10 @@ def send_disk(
 ) -> None:
     """Fill the image that the work's `making_image` names with a copy of the root disk.
 
-    Goes through the last three of `tasks`, by default the action's. The image is deleted when that
-    fails, as when the server is deleted meanwhile. Done again, it takes an
-    image that is whole already as it is.
+    Goes through the last two of `tasks`, by default the action's: while the disk is copied, and
+    while the copy is sent. The image is deleted when that fails, as when the
+    server is deleted meanwhile. Done again, it takes an image that is whole
+    already as it is.
     """
     image_id = str(work.request["making_image"])
     tasks = tasks or states.ACTIONS[work.action].tasks
@@ -73,9 +74,8 @@ def send_disk(
             LOG.info("instance %s: image %s is there already", instance.uuid, image_id)
             advance(tasks[-1])
         else:
-            advance(tasks[-3])
+            advance(tasks[-2])
             with host.driver.snapshot(instance, deleted.is_set) as disk:
-                advance(tasks[-2])
                 advance(tasks[-1])
                 host.images.upload(image_id, disk.size, lambda: _unless(deleted, disk.chunks()))
         undo.clear()

@@ -25,7 +25,7 @@ def _attach(host: Host, ctxt: RequestContext, instance: Instance, work: Work) ->
 def _detach(host: Host, ctxt: RequestContext, instance: Instance, work: Work) -> Outcome:
     vif = _vif_of(instance, work)
     if vif is not None:
-        host.driver.detach_interface(instance, vif)
+        host.driver.detach_interface(instance, vif, host.cancelled(instance.uuid).is_set)
         _let_go(host, ctxt, instance, vif)
     else:
         # A port that was bound and never plugged in: whose it is nobody knows any more.

@@ -8,7 +8,7 @@ from minova.model.work import Work
 
 
 def _stop(host: Host, ctxt: RequestContext, instance: Instance, work: Work) -> Outcome:
-    host.driver.power_off(instance)
+    host.driver.power_off(instance, cancelled=host.cancelled(instance.uuid).is_set)
     return {"power_state": states.SHUTDOWN}
 
 
@@ -19,14 +19,23 @@ def _start(host: Host, ctxt: RequestContext, instance: Instance, work: Work) -> 
 
 
 def _reboot(host: Host, ctxt: RequestContext, instance: Instance, work: Work) -> Outcome:
-    host.driver.reboot(instance, instance.vifs, hard=False)
+    _started(host, ctxt, work)
+    cancelled = host.cancelled(instance.uuid).is_set
+    host.driver.reboot(instance, instance.vifs, hard=False, cancelled=cancelled)
     return {"power_state": states.RUNNING}
 
 
 def _reboot_hard(host: Host, ctxt: RequestContext, instance: Instance, work: Work) -> Outcome:
     host.connect_volumes(instance)
+    _started(host, ctxt, work)
     host.driver.reboot(instance, instance.vifs, hard=True)
     return {"power_state": states.RUNNING}
+
+
+def _started(host: Host, ctxt: RequestContext, work: Work) -> None:
+    """From here on it is the guest that reboots, or does not."""
+    tasks = states.ACTIONS[work.action].tasks
+    host.conductor.advance(ctxt, work, host.owner, list(tasks), tasks[-1])
 
 
 ACTIONS = {"stop": _stop, "start": _start, "reboot": _reboot, "reboot_hard": _reboot_hard}

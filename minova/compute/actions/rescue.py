@@ -18,7 +18,7 @@ def _rescue(host: Host, ctxt: RequestContext, instance: Instance, work: Work) ->
         host.connect_volumes(instance)
     except errors.MinovaError as error:
         raise Unchanged(error.message, instance.vm_state) from error
-    host.driver.power_off(instance)
+    host.driver.power_off(instance, cancelled=host.cancelled(instance.uuid).is_set)
     password = str(work.request["admin_password"])
     host.driver.rescue(instance, image, instance.vifs, _config_drive(host, instance, password))
     return {"power_state": states.RUNNING}
@@ -26,7 +26,7 @@ def _rescue(host: Host, ctxt: RequestContext, instance: Instance, work: Work) ->
 
 def _unrescue(host: Host, ctxt: RequestContext, instance: Instance, work: Work) -> Outcome:
     host.connect_volumes(instance)
-    host.driver.power_off(instance)
+    host.driver.power_off(instance, cancelled=host.cancelled(instance.uuid).is_set)
     host.driver.unrescue(instance, instance.vifs)
     return {"power_state": states.RUNNING}
 

@@ -110,21 +110,28 @@ def _leave(move: _Move) -> Outcome | None:
 
 def _arrive(move: _Move, luggage: dict[str, Any]) -> Outcome | None:
     """Make the disks as large as the new flavor says, and let the guest go on."""
-    migration = move.migration
+    try:
+        instance = move.connected(replace(move.instance, flavor=move.migration.new_flavor))
+    except Exception as error:
+        return _not_arrived(move, error)
     move.advance([_MIGRATED, _FINISH], _FINISH)
     try:
-        instance = move.connected(replace(move.instance, flavor=migration.new_flavor))
         move.host.driver.migrate_in(instance, luggage, instance.vifs, start=move.runs)
     except Exception as error:
-        if migration.stays:
-            return _put_back(move, error)
-        if move.is_lost():
-            raise
-        LOG.error("instance %s cannot go on here", move.instance.uuid, exc_info=error)
-        move.host.driver.destroy(move.instance)
-        move.pass_on("return", _MIGRATING, there=False, failure=_reason(error))
-        return None
+        return _not_arrived(move, error)
     return {"power_state": _power(move.runs), "launched_at": utcnow()}
+
+
+def _not_arrived(move: _Move, error: Exception) -> Outcome | None:
+    """This host cannot have it: back to where it was."""
+    if move.migration.stays:
+        return _put_back(move, error)
+    if move.is_lost():
+        raise error
+    LOG.error("instance %s cannot go on here", move.instance.uuid, exc_info=error)
+    move.host.driver.destroy(move.instance)
+    move.pass_on("return", _MIGRATING, there=False, failure=_reason(error))
+    return None
 
 
 def _return(move: _Move) -> Outcome | None:

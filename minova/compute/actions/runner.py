@@ -2,7 +2,9 @@
 
 import datetime as dt
 import logging
+import threading
 import traceback
+from dataclasses import replace
 from typing import Any
 
 from minova.common import errors
@@ -40,13 +42,19 @@ class Runner:
         self._host = host
         self._conductor = host.conductor
 
-    def run(self, ctxt: RequestContext, work: Work) -> None:
-        """Do the action of `work`, which this process owns, and write its outcome."""
-        self.do(ctxt, work, ACTIONS.get(work.action, _unknown))
+    def run(self, ctxt: RequestContext, work: Work, cancelled: threading.Event) -> None:
+        """Do the action of `work`, which this process owns, and write its outcome.
 
-    def do(self, ctxt: RequestContext, work: Work, act: Act) -> Exception | None:
+        It gives up when `cancelled` is set.
+        """
+        self.do(ctxt, work, cancelled, ACTIONS.get(work.action, _unknown))
+
+    def do(
+        self, ctxt: RequestContext, work: Work, cancelled: threading.Event, act: Act
+    ) -> Exception | None:
         """Do it by `act` and write its outcome; what it failed with, for one who waits."""
         started = utcnow()
+        host = replace(self._host, cancelled=lambda uuid: cancelled)
         try:
             instance = self._conductor.instance_get(ctxt, work.instance_uuid)
             if _is_over(work, instance):
@@ -54,9 +62,9 @@ class Runner:
                 if "making_image" in work.request:
                     self._host.images.discard(work.request["making_image"])
                 return errors.Conflict(f"The {work.action} of {instance.uuid} was interrupted.")
-            outcome = act(self._host, ctxt, instance, work)
+            outcome = act(host, ctxt, instance, work)
         except Exception as error:
-            self._failed(ctxt, work, started, error)
+            self._failed(ctxt, work, started, error, quiet=cancelled.is_set())
             return error
         self._succeeded(ctxt, work, started, outcome)
         return None
@@ -75,12 +83,18 @@ class Runner:
             LOG.error("instance %s: cannot report: %s", work.instance_uuid, lost.message)
 
     def _failed(
-        self, ctxt: RequestContext, work: Work, started: dt.datetime, error: Exception
+        self,
+        ctxt: RequestContext,
+        work: Work,
+        started: dt.datetime,
+        error: Exception,
+        *,
+        quiet: bool,
     ) -> None:
         reason = getattr(error, "message", None) or "an unexpected error; see nova-compute's log"
         message = f"{work.action} of instance {work.instance_uuid} failed: {reason}"
-        if self._host.cancelled(work.instance_uuid).is_set():
-            LOG.info("%s; the server is being deleted", message)
+        if quiet:
+            LOG.info("%s; another action takes the server over", message)
         else:
             LOG.error("%s", message, exc_info=error)
         event = self._event(work, started, "Error", message)

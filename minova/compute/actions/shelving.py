@@ -30,7 +30,7 @@ _UNSHELVING, _SPAWNING = states.ACTIONS["unshelve"].tasks
 def _shelve(host: Host, ctxt: RequestContext, instance: Instance, work: Work) -> Outcome:
     image_id = work.request.get("making_image")
     try:
-        host.driver.power_off(instance)
+        host.driver.power_off(instance, cancelled=host.cancelled(instance.uuid).is_set)
         if image_id is not None:
             send_disk(host, ctxt, instance, work, states.ACTIONS["shelve"].tasks[:3])
     except Exception as error:

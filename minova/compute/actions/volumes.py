@@ -33,7 +33,8 @@ def _attach(host: Host, ctxt: RequestContext, instance: Instance, work: Work) ->
 def _detach(host: Host, ctxt: RequestContext, instance: Instance, work: Work) -> Outcome:
     device = _device_of(instance, work)
     if device is not None:
-        host.driver.detach_volume(instance, device)
+        cancelled = host.cancelled(instance.uuid).is_set
+        host.driver.detach_volume(instance, device, cancelled)
         let_go(host, ctxt, replace(device, delete_on_termination=False))
     return {}
 

@@ -86,9 +86,9 @@ class LibvirtDriver:
         except errors.MinovaError:
             self._connection.close()
             raise
-
         for uuid in disks.instance_uuids(self._instances):
             agent.thaw_left(self._guest(uuid), self._folder(uuid))
+
     def stop(self) -> None:
         self._watch.stop()
         self._connection.close()
@@ -151,9 +151,11 @@ class LibvirtDriver:
     def destroy(self, instance: Instance) -> None:
         self.destroy_leftover(instance.uuid)
 
-    def power_off(self, instance: Instance, timeout: int = 60) -> None:
+    def power_off(
+        self, instance: Instance, timeout: int = 60, cancelled: Callable[[], bool] = never
+    ) -> None:
         with self._watch.expecting(instance.uuid, states.SHUTDOWN):
-            power.stop(self._guest(instance.uuid), self._watch, timeout)
+            power.stop(self._guest(instance.uuid), self._watch, timeout, cancelled)
 
     def power_on(self, instance: Instance, vifs: list[VIF]) -> None:
         guest = self._guest(instance.uuid)
@@ -161,10 +163,17 @@ class LibvirtDriver:
             if not guest.is_running():
                 self._start_with(guest, instance, vifs)
 
-    def reboot(self, instance: Instance, vifs: list[VIF], hard: bool, timeout: int = 60) -> None:
+    def reboot(
+        self,
+        instance: Instance,
+        vifs: list[VIF],
+        hard: bool,
+        timeout: int = 60,
+        cancelled: Callable[[], bool] = never,
+    ) -> None:
         guest = self._guest(instance.uuid)
         with self._watch.expecting(instance.uuid, states.RUNNING):
-            if not hard and power.soft_reboot(guest, self._watch, timeout):
+            if not hard and power.soft_reboot(guest, self._watch, timeout, cancelled):
                 return
             guest.kill()
             self._start_with(guest, instance, vifs)
@@ -243,15 +252,19 @@ class LibvirtDriver:
     def attach_volume(self, instance: Instance, device: BlockDevice) -> str:
         return volumes.attach(self._guest(instance.uuid), instance, device)
 
-    def detach_volume(self, instance: Instance, device: BlockDevice) -> None:
-        volumes.detach(self._guest(instance.uuid), self._watch, instance, device)
+    def detach_volume(
+        self, instance: Instance, device: BlockDevice, cancelled: Callable[[], bool] = never
+    ) -> None:
+        volumes.detach(self._guest(instance.uuid), self._watch, instance, device, cancelled)
 
     def attach_interface(self, instance: Instance, vif: VIF) -> None:
         wanted = hardware.of(instance.flavor, instance.image_properties)
         plugging.attach(self._guest(instance.uuid), instance, vif, wanted)
 
-    def detach_interface(self, instance: Instance, vif: VIF) -> None:
-        plugging.detach(self._guest(instance.uuid), self._watch, instance, vif)
+    def detach_interface(
+        self, instance: Instance, vif: VIF, cancelled: Callable[[], bool] = never
+    ) -> None:
+        plugging.detach(self._guest(instance.uuid), self._watch, instance, vif, cancelled)
 
     def snapshot(
         self, instance: Instance, cancelled: Callable[[], bool]

@@ -1,11 +1,13 @@
 """Plugging interfaces into guests and out of them, running or not. A MAC names one."""
 
 import time
+from collections.abc import Callable
 from xml.etree import ElementTree
 
 from minova.common import errors
 from minova.model.hardware import Hardware
 from minova.model.instance import VIF, Instance
+from minova.virt.driver import never
 from minova.virt.libvirt.domain import interfaces as interface_xml
 from minova.virt.libvirt.guest import Guest
 from minova.virt.libvirt.watch import Watch
@@ -30,9 +32,19 @@ def attach(guest: Guest, instance: Instance, vif: VIF, hardware: Hardware) -> No
         guest.attach(xml, **wanted, doing=f"attach interface {vif.port_id}")
 
 
-def detach(guest: Guest, watch: Watch, instance: Instance, vif: VIF) -> None:
+def detach(
+    guest: Guest,
+    watch: Watch,
+    instance: Instance,
+    vif: VIF,
+    cancelled: Callable[[], bool] = never,
+) -> None:
     """Unplug it and wait until the guest has let go. See `Driver.detach_interface`."""
     doing = f"detach interface {vif.port_id}"
+
+    def has_let_go() -> bool:
+        return _of(guest.xml(live=True), vif) is None
+
     end = time.monotonic() + _DEADLINE
     while (plugged := _of(guest.xml(live=True), vif)) is not None:
         left = end - time.monotonic()
@@ -42,9 +54,7 @@ def detach(guest: Guest, watch: Watch, instance: Instance, vif: VIF) -> None:
                 "server, and detach it again."
             )
         guest.detach(plugged, live=True, doing=doing)
-        watch.wait(
-            guest.uuid, lambda: _of(guest.xml(live=True), vif) is None, min(_ASK_AGAIN, left)
-        )
+        watch.wait(guest.uuid, has_let_go, min(_ASK_AGAIN, left), cancelled=cancelled)
     defined = _of(guest.xml(live=False), vif)
     if defined is not None:
         guest.detach(defined, live=False, doing=doing)

@@ -26,7 +26,7 @@ def leave(
     """See `Driver.migrate_out`."""
     sizes.check_resize(instance, flavor)
     with watch.expecting(guest.uuid, states.SHUTDOWN):
-        power.stop(guest, watch, _STOP_SECONDS)
+        power.stop(guest, watch, _STOP_SECONDS, cancelled)
     kept_disks.keep(folder, migration_id, cancelled)
 
 

@@ -1,11 +1,13 @@
 """Plugging volumes into guests and out of them, running or not."""
 
 import time
+from collections.abc import Callable
 from xml.etree import ElementTree
 
 from minova.common import errors
 from minova.model import device_names
 from minova.model.instance import BlockDevice, Instance
+from minova.virt.driver import never
 from minova.virt.libvirt.domain import disk_plan
 from minova.virt.libvirt.domain import disks as disk_xml
 from minova.virt.libvirt.guest import Guest
@@ -39,7 +41,13 @@ def attach(guest: Guest, instance: Instance, device: BlockDevice) -> str:
     return f"/dev/{target}"
 
 
-def detach(guest: Guest, watch: Watch, instance: Instance, device: BlockDevice) -> None:
+def detach(
+    guest: Guest,
+    watch: Watch,
+    instance: Instance,
+    device: BlockDevice,
+    cancelled: Callable[[], bool] = never,
+) -> None:
     """Unplug it and wait until the guest has let go. See `Driver.detach_volume`.
 
     It leaves the definition last: while a guest holds on to the volume, the
@@ -60,7 +68,7 @@ def detach(guest: Guest, watch: Watch, instance: Instance, device: BlockDevice) 
                 "the server, or stop the server, and detach it again."
             )
         guest.detach(disk, live=True, doing=doing)
-        watch.wait(guest.uuid, has_let_go, min(_ASK_AGAIN, left))
+        watch.wait(guest.uuid, has_let_go, min(_ASK_AGAIN, left), cancelled=cancelled)
     disk = _disk_of(guest.xml(live=False), volume)
     if disk is not None:
         guest.detach(disk, live=False, doing=doing)

@@ -15,8 +15,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from minova.common import errors
 from minova.model import states
-from minova.virt.driver import Lifecycle, LifecycleEvent
+from minova.virt.driver import Lifecycle, LifecycleEvent, never
 
 LOG = logging.getLogger(__name__)
 
@@ -29,6 +30,8 @@ _KINDS = {
     states.CRASHED: Lifecycle.CRASHED,
 }
 _SLEEPING = (states.POWER_PAUSED, states.POWER_SUSPENDED)
+# How soon who waits for a guest sees that another action takes it over.
+_CANCEL_SECONDS = 0.2
 
 
 class Watch:
@@ -113,16 +116,22 @@ class Watch:
         """Until `done()`, asked again at every event of the guest; False when time is up.
 
         Also asked again `every` so many seconds, for what has no event.
+        errors.Conflict as soon as `cancelled()`, unless it is done.
         """
+        longest = math.inf if cancelled is never else _CANCEL_SECONDS
         end = time.monotonic() + seconds
         while True:
             seen = self._news[uuid]
             if done():
                 return True
+            if cancelled():
+                raise errors.Conflict(f"Server {uuid} is not waited for: it is taken over.")
             with self._changed:
                 again = min(end, time.monotonic() + every)
                 while self._news[uuid] == seen and (left := again - time.monotonic()) > 0:
-                    self._changed.wait(left)
+                    self._changed.wait(min(left, longest))
+                    if cancelled():
+                        break
             if time.monotonic() >= end:
                 return done()
 
