@@ -46,3 +46,26 @@ def test_several_threads_of_a_process_may_use_nftables_at_once() -> None:
         [sys.executable, "-c", THREADS], capture_output=True, text=True, timeout=120, check=False
     )
     assert (ran.returncode, ran.stdout.strip()) == (0, "[0, 1, 2, 3]"), ran.stderr
+
+
+MANY_FILES = """
+import os, resource
+resource.setrlimit(resource.RLIMIT_NOFILE, (4096, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+from minova.companions.network.agent.nft import Nft, NftError
+
+files = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+try:
+    Nft().apply([{"add": {"table": {"family": "inet", "name": "t"}}}])
+except NftError as error:
+    print(error)
+"""
+
+
+def test_too_many_open_files_are_an_error_and_not_the_end_of_the_process() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", MANY_FILES], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (ran.returncode, ran.stdout.strip()) == (
+        0,
+        "this process has more than 1024 files open",
+    ), ran.stderr

@@ -5,6 +5,7 @@ what a port is.
 """
 
 import json
+import os
 import threading
 from typing import Any
 
@@ -15,6 +16,7 @@ ACCEPT: Json = {"accept": None}
 DROP: Json = {"drop": None}
 COUNTER: Json = {"counter": None}
 MASQUERADE: Json = {"masquerade": None}
+_FD_SETSIZE = 1024
 
 
 class NftError(Exception):
@@ -30,12 +32,21 @@ class _Context(nftables.Nftables):
 
     def __init__(self) -> None:
         with self.library:
+            _require_small_descriptor()
             super().__init__()
             self.set_json_output(True)
 
     def __del__(self) -> None:
         with self.library:
             super().__del__()
+
+
+def _require_small_descriptor() -> None:
+    """libmnl waits with select(2), and glibc ends a process that gives it a large one."""
+    probe = os.open(os.devnull, os.O_RDONLY)
+    os.close(probe)
+    if probe >= _FD_SETSIZE:
+        raise NftError(f"this process has more than {_FD_SETSIZE} files open")
 
 
 class Nft:
