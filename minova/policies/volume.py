@@ -89,6 +89,13 @@ _RULES: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
         "Delete a snapshot in any status",
         (f"POST {_SNAPSHOT}/action",),
     ),
+    "snapshot_extension:snapshot_actions:update_snapshot_status": (
+        _MEMBER,
+        "Say how far the making or deletion of a snapshot is",
+        (f"POST {_SNAPSHOT}/action",),
+    ),
+    "volume:revert_to_snapshot": (_MEMBER, "Revert a volume to its latest snapshot", (_ACTION,)),
+    "volume:retype": (_MEMBER, "Give a volume another type", (_ACTION,)),
     "volume_extension:volume_host_attribute": (
         _ADMIN,
         "See which host has a volume",
@@ -136,6 +143,11 @@ _RULES: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
         "Detach a volume that no guest uses; one in use takes a service",
         (_ACTION,),
     ),
+    "volume_extension:volume_actions:initialize_connection": (
+        _FOR_SERVICES,
+        "Export a volume to a host",
+        (_ACTION,),
+    ),
     "volume_extension:volume_actions:terminate_connection": (
         _MEMBER,
         "End a connection that no guest uses; one in use takes a service",
@@ -149,6 +161,21 @@ _RULES: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
     "volume_extension:volume_admin_actions:force_delete": (
         _ADMIN,
         "Delete a volume in any status",
+        (_ACTION,),
+    ),
+    "volume_extension:volume_admin_actions:extend_volume_completion": (
+        _ADMIN_OR_SERVICE,
+        "Say that a guest has the larger volume",
+        (_ACTION,),
+    ),
+    "volume_extension:volume_admin_actions:migrate_volume": (
+        _ADMIN,
+        "Move a volume to another host",
+        (_ACTION,),
+    ),
+    "volume_extension:volume_admin_actions:migrate_volume_completion": (
+        _ADMIN_OR_SERVICE,
+        "Put a new volume in the place of an old one",
         (_ACTION,),
     ),
     "volume_extension:volume_admin_actions:force_detach": (

@@ -44,7 +44,12 @@ class Attaching:
         return attachment
 
     def attach(self, volume: Volume, server_id: str | None, values: dict[str, Any]) -> None:
-        """The old os-attach: note that a server has the volume. Nothing is exported."""
+        """The old os-attach: note that a server has the volume, exported already or not."""
+        begun = self._initialized(volume)
+        if begun is not None:
+            values["host_name"] = values["host_name"] or begun.host_name
+            attachments.complete(self._db, begun.id, server_id=server_id, **values)
+            return
         attachment = Attachment(
             id=str(uuid.uuid4()),
             volume_id=volume.id,
@@ -55,6 +60,41 @@ class Attaching:
             **values,
         )
         attachments.add(self._db, attachment, "os-attach")
+
+    def initialize(self, volume: Volume, connector: dict[str, Any]) -> dict[str, Any]:
+        """The old os-initialize_connection: the connection_info of an export. Idempotent.
+
+        Of the volume's only attachment, or of one that os-attach completes.
+        """
+        held = attachments.of_volumes(self._db, [volume.id])[volume.id]
+        same_host = [one for one in held if one.host_name == connector.get("host")]
+        if held:
+            return self.connect((same_host or held)[0].id, connector)
+        attachment = Attachment(
+            id=str(uuid.uuid4()),
+            volume_id=volume.id,
+            server_id=None,
+            status=states.RESERVED,
+            created_at=now(),
+            mode="ro" if volume.readonly else "rw",
+        )
+        attachments.add(self._db, attachment, "os-initialize_connection")
+        return self.connect(attachment.id, connector)
+
+    def terminate(self, volume: Volume) -> None:
+        """The old os-terminate_connection: end what `initialize` began and nobody completed."""
+        begun = self._initialized(volume)
+        if begun is not None:
+            self.detach(begun.id)
+
+    def _initialized(self, volume: Volume) -> Attachment | None:
+        held = attachments.of_volumes(self._db, [volume.id])[volume.id]
+        open_to_all = [
+            one
+            for one in held
+            if one.connected and one.server_id is None and one.status == states.ATTACHING
+        ]
+        return open_to_all[0] if open_to_all else None
 
     def connect(self, attachment_id: str, connector: dict[str, Any]) -> dict[str, Any]:
         """Export the volume to the connector's host: its connection_info. Idempotent."""

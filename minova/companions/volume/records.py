@@ -51,6 +51,7 @@ class Snapshot:
     description: str | None = None
     metadata: dict[str, str] = field(default_factory=dict)
     updated_at: dt.datetime | None = None
+    progress: str | None = None
 
 
 @dataclass(frozen=True)

@@ -52,9 +52,19 @@ class SnapshotWork:
         except BaseException:
             self._store.delete_snapshot(snapshot.id)
             raise
-        if not snapshots.settle(self._db, snapshot.id, states.CREATING, states.AVAILABLE):
+        settled = snapshots.settle(
+            self._db, snapshot.id, states.CREATING, states.AVAILABLE, progress=None
+        )
+        if not settled and self._is_gone(snapshot.id):
             # Deleted by force meanwhile, or with its volume: then nobody else removes the file.
             self._store.delete_snapshot(snapshot.id)
+
+    def _is_gone(self, snapshot_id: str) -> bool:
+        try:
+            snapshots.get(self._db, snapshot_id)
+        except errors.NotFound:
+            return True
+        return False
 
     def _copy(self, snapshot: Snapshot, volume: Volume) -> None:
         if self._store.snapshot_path(snapshot.id).exists():
@@ -69,6 +79,24 @@ class SnapshotWork:
                 source = self._store.path(volume.id)
                 qemuimg.convert(source, volume.format, part, snapshot.format)
         self._store.adopt_snapshot(snapshot.id)
+
+    def revert(self, volume: Volume) -> None:
+        """Make a volume that is `reverting` what its snapshot is, and settle both."""
+        after = states.ERROR
+        try:
+            for source in snapshots.of_volume(self._db, volume.id):
+                if source.status == states.RESTORING:
+                    self._put_back(volume, source)
+                    after = states.AVAILABLE
+        finally:
+            snapshots.end_revert(self._db, volume.id, after)
+
+    def _put_back(self, volume: Volume, source: Snapshot) -> None:
+        with self._exports.kept_still(volume.id):
+            if self._exports.running(volume.id):
+                raise errors.Invalid(f"Volume {volume.id} was attached before it was reverted.")
+            path = self._store.snapshot_path(source.id)
+            self._store.create_from(volume, path, source.format)
 
     def _delete(self, snapshot: Snapshot) -> None:
         self._store.delete_snapshot(snapshot.id)

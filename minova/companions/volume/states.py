@@ -19,6 +19,9 @@ EXTENDING = "extending"
 # Made anew from an image, by os-reimage.
 DOWNLOADING = "downloading"
 UPLOADING = "uploading"
+# A volume becomes what its snapshot is, and its snapshot is used for that.
+REVERTING = "reverting"
+RESTORING = "restoring"
 DELETING = "deleting"
 ERROR = "error"
 ERROR_DELETING = "error_deleting"
@@ -53,6 +56,8 @@ CHANGES = {
         Change("os-reserve", (AVAILABLE,), ATTACHING),
         Change("os-unreserve", (ATTACHING, RESERVED), AVAILABLE),
         Change("os-attach", (AVAILABLE, ATTACHING), IN_USE),
+        # The old way to an export, with os-reserve before it or without.
+        Change("os-initialize_connection", (AVAILABLE, ATTACHING), ATTACHING),
         Change("connect", (RESERVED, ATTACHING, IN_USE), ATTACHING),
         Change("os-begin_detaching", (IN_USE,), DETACHING),
         Change("os-roll_detaching", (DETACHING,), IN_USE),
@@ -60,6 +65,7 @@ CHANGES = {
         Change("upload", (AVAILABLE,), UPLOADING),
         Change("reimage", (AVAILABLE, ERROR), DOWNLOADING),
         Change("reimage_reserved", (AVAILABLE, ERROR, RESERVED), DOWNLOADING),
+        Change("revert", (AVAILABLE,), REVERTING),
         Change("delete", (AVAILABLE, ERROR, ERROR_EXTENDING, ERROR_DELETING), DELETING),
     )
 }

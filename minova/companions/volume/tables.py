@@ -53,6 +53,8 @@ snapshots = sa.Table(
     sa.Column("description", sa.String(255)),
     sa.Column("size_gb", sa.Integer, nullable=False),
     sa.Column("status", sa.String(32), nullable=False),
+    # As os-update_snapshot_status has set it, like `40%`.
+    sa.Column("progress", sa.String(8)),
     sa.Column("format", sa.String(8), nullable=False),
     sa.Column("metadata", sa.JSON, nullable=False),
     sa.Column("created_at", TIME, nullable=False),

@@ -58,6 +58,7 @@ class Workshop:
             states.DELETING: self.delete,
             states.EXTENDING: self.extend,
             states.DOWNLOADING: self.reimage,
+            states.REVERTING: self.revert,
             states.UPLOADING: self._give_up_upload,
         }
         mine = [table.c.host == self._host, table.c.status.in_(jobs)]
@@ -83,6 +84,10 @@ class Workshop:
     def reimage(self, volume_id: str) -> None:
         """Make a volume that is `downloading` anew from its image."""
         self._submit(self._reimage, volume_id, states.DOWNLOADING, states.ERROR)
+
+    def revert(self, volume_id: str) -> None:
+        """Make a volume that is `reverting` what its snapshot is."""
+        self._submit(self._snapshots.revert, volume_id, states.REVERTING, states.ERROR)
 
     def delete(self, volume_id: str) -> None:
         """Remove a volume that is `deleting`."""

@@ -9,20 +9,27 @@ from minova.common.wsgi import Route
 from minova.companions.volume import states
 from minova.companions.volume.api import schemas
 from minova.companions.volume.api.access import Access
+from minova.companions.volume.api.cloud import BACKEND, check_type
 from minova.companions.volume.api.versions import require
 from minova.companions.volume.api.views import TYPE_ID, TYPE_NAME, timestamp
 from minova.companions.volume.api.volumes import Defaults, Volumes
 from minova.companions.volume.attaching import Attaching
 from minova.companions.volume.peers import Peers
-from minova.companions.volume.queries import attachments, volumes
+from minova.companions.volume.queries import attachments, snapshots, volumes
 from minova.companions.volume.records import Attachment, Volume
 from minova.companions.volume.tables import attachments as table
 from minova.companions.volume.work import Workshop
 
 _ACTIONS = "volume_extension:volume_actions"
 _ADMIN = "volume_extension:volume_admin_actions"
-_REIMAGE = (3, 68)
+_REVERT, _REIMAGE, _EXTEND_COMPLETION = (3, 40), (3, 68), (3, 71)
 _IMAGE_METADATA = "volume_extension:volume_image_metadata:set"
+
+# What os-reset_status takes besides a status; a volume of ours never migrates.
+_RESETTABLE = {
+    "attach_status": ("attached", "detached", "none"),
+    "migration_status": ("migrating", "error", "success", "completing", "none", "starting"),
+}
 
 
 class Actions:
@@ -49,11 +56,29 @@ class Actions:
             "os-roll_detaching": (f"{_ACTIONS}:roll_detaching", 202, self._swap),
             "os-detach": (f"{_ACTIONS}:detach", 202, self._detach),
             "os-force_detach": (f"{_ADMIN}:force_detach", 202, self._detach),
+            "os-initialize_connection": (
+                f"{_ACTIONS}:initialize_connection",
+                200,
+                self._initialize,
+            ),
             "os-terminate_connection": (f"{_ACTIONS}:terminate_connection", 202, self._terminate),
             "os-reset_status": (f"{_ADMIN}:reset_status", 202, self._reset),
             "os-force_delete": (f"{_ADMIN}:force_delete", 202, self._force_delete),
             "os-extend": ("volume:extend", 202, self._extend),
+            "os-extend_volume_completion": (
+                f"{_ADMIN}:extend_volume_completion",
+                202,
+                self._complete_extend,
+            ),
             "os-reimage": (f"{_ACTIONS}:reimage", 202, self._reimage),
+            "revert": ("volume:revert_to_snapshot", 202, self._revert),
+            "os-retype": ("volume:retype", 202, self._retype),
+            "os-migrate_volume": (f"{_ADMIN}:migrate_volume", 202, self._migrate),
+            "os-migrate_volume_completion": (
+                f"{_ADMIN}:migrate_volume_completion",
+                200,
+                self._complete_migration,
+            ),
             "os-set_bootable": (f"{_ACTIONS}:set_bootable", 200, self._set_bootable),
             "os-update_readonly_flag": ("volume:update_readonly_flag", 202, self._set_readonly),
             "os-set_image_metadata": (_IMAGE_METADATA, 200, self._set_image_metadata),
@@ -107,10 +132,16 @@ class Actions:
         self._attaching.may_detach(req.context.ctxt, found)
         self._attaching.detach(found.id)
 
+    def _initialize(
+        self, req: falcon.Request, volume: Volume, name: str, asked: dict[str, Any]
+    ) -> Any:
+        return {"connection_info": self._attaching.initialize(volume, asked["connector"])}
+
     def _terminate(self, req: falcon.Request, volume: Volume, name: str, _: Any) -> None:
-        """An export ends with its attachment: there is nothing to do but to say no."""
+        """An export ends with its attachment: one that a server has is left to it."""
         for attachment in attachments.of_volumes(self._db, [volume.id])[volume.id]:
             self._attaching.may_detach(req.context.ctxt, attachment)
+        self._attaching.terminate(volume)
 
     def _attachment_of(self, volume: Volume, attachment_id: str | None) -> Attachment | None:
         """The attachment that is meant: the given one, or the only one."""
@@ -132,6 +163,11 @@ class Actions:
         known = states.SETTABLE
         if status is None and not any(asked.values()):
             raise errors.Invalid("Must specify 'status', 'attach_status' or 'migration_status'.")
+        for field, allowed in _RESETTABLE.items():
+            if (asked.get(field) or "none").lower() not in allowed:
+                raise errors.Invalid(f"Must specify a valid {field.replace('_', ' ')}")
+        if (asked.get("attach_status") or "").lower() == "detached":
+            self._detach_all(req, volume)
         if status is not None:
             if status.lower() not in known:
                 raise errors.Invalid(
@@ -139,6 +175,11 @@ class Actions:
                     "the others are set by the service while it works."
                 )
             volumes.update(self._db, volume.id, status=status.lower())
+
+    def _detach_all(self, req: falcon.Request, volume: Volume) -> None:
+        for attachment in attachments.of_volumes(self._db, [volume.id])[volume.id]:
+            self._attaching.may_detach(req.context.ctxt, attachment)
+            self._attaching.detach(attachment.id)
 
     def _force_delete(self, req: falcon.Request, volume: Volume, name: str, _: Any) -> None:
         self._volumes_api.force_delete(req, volume)
@@ -174,6 +215,66 @@ class Actions:
         change = "reimage_reserved" if reserved else "reimage"
         volumes.change(self._db, volume.id, change, **source.columns)
         self._workshop.reimage(volume.id)
+
+    def _complete_extend(
+        self, req: falcon.Request, volume: Volume, name: str, asked: dict[str, Any]
+    ) -> None:
+        """No growth of ours waits for the compute service."""
+        require(req, _EXTEND_COMPLETION)
+        raise errors.Invalid(
+            f"Invalid volume: Volume {volume.id} has no extension that waits to be completed: its "
+            f"status is {volume.status}."
+        )
+
+    def _revert(
+        self, req: falcon.Request, volume: Volume, name: str, asked: dict[str, Any]
+    ) -> None:
+        require(req, _REVERT)
+        snapshot = self._access.snapshot(req, asked["snapshot_id"], "volume:get_snapshot")
+        snapshots.begin_revert(self._db, volume, snapshot.id)
+        self._workshop.revert(volume.id)
+
+    def _retype(
+        self, req: falcon.Request, volume: Volume, name: str, asked: dict[str, Any]
+    ) -> None:
+        """There is one type only."""
+        check_type(asked["new_type"])
+        raise errors.Invalid(
+            "Invalid volume: Retype needs volume to be in available or in-use state, not be part "
+            "of an active migration or a consistency group, requested type has to be different "
+            "that the one from the volume, and for in-use volumes front-end qos specs cannot "
+            "change."
+        )
+
+    def _migrate(
+        self, req: falcon.Request, volume: Volume, name: str, asked: dict[str, Any]
+    ) -> None:
+        """There is one host only."""
+        host = asked.get("host") or asked.get("cluster")
+        if not host:
+            raise errors.Invalid("Either host or cluster must be specified.")
+        if host.partition("#")[0] not in (volume.host, f"{volume.host}@{BACKEND}"):
+            raise errors.Invalid(f"Invalid host: No available service named '{host[:255]}'")
+        raise errors.Invalid(
+            f"Invalid volume: Volume {volume.id} status must be available or in-use, must not be "
+            "migrating, have snapshots, be replicated, be part of a group and destination "
+            "host/cluster must be different than the current one"
+        )
+
+    def _complete_migration(
+        self, req: falcon.Request, volume: Volume, name: str, asked: dict[str, Any]
+    ) -> Any:
+        """No volume of ours migrates by itself: the new one takes the place of the old one."""
+        rule = f"{_ADMIN}:migrate_volume_completion"
+        new = self._access.volume(req, asked["new_volume"], rule)
+        if not schemas.is_true(asked.get("error") or False):
+            for held in attachments.of_volumes(self._db, [volume.id])[volume.id]:
+                self._attaching.may_detach(req.context.ctxt, held)
+                self._attaching.detach(held.id)
+                names = ("mountpoint", "host_name", "mode")
+                values = {name: getattr(held, name) for name in names}
+                self._attaching.attach(new, held.server_id, values)
+        return {"save_volume_id": new.id}
 
     def _set_bootable(
         self, req: falcon.Request, volume: Volume, name: str, asked: dict[str, Any]

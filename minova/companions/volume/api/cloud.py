@@ -75,12 +75,12 @@ class Cloud:
 
     def show_type(self, req: falcon.Request, resp: falcon.Response, type_id: str) -> Any:
         self._access.own(req, "volume_extension:type_get")
-        _check_type(type_id)
+        check_type(type_id)
         return {"volume_type": _TYPE}
 
     def show_extra_specs(self, req: falcon.Request, resp: falcon.Response, type_id: str) -> Any:
         self._access.own(req, "volume_extension:type_get")
-        _check_type(type_id)
+        check_type(type_id)
         return {"extra_specs": {}}
 
     def list_zones(self, req: falcon.Request, resp: falcon.Response) -> Any:
@@ -193,7 +193,8 @@ class Cloud:
         )
 
 
-def _check_type(type_id: str) -> None:
+def check_type(type_id: str) -> None:
+    """errors.NotFound unless it is the id or name of the only type."""
     if type_id not in (TYPE_ID, TYPE_NAME, "default"):
         raise errors.NotFound(resource="Volume type", id=type_id[:255])
 

@@ -105,9 +105,18 @@ SNAPSHOT_CREATE = _wrapped(
     ),
 )
 SNAPSHOT_UPDATE = _wrapped("snapshot", _object(_NAMES))
-SNAPSHOT_STATUS = _wrapped(
-    "os-reset_status", _object({"status": {"type": "string", "maxLength": 32}}, ["status"])
-)
+# Of a whole percentage, as clients send it.
+_PROGRESS = {"type": ["string", "null"], "pattern": r"\A(|(100|[0-9]{1,2})%)\Z"}
+SNAPSHOT_ACTIONS: dict[str, Validator] = {
+    name: _wrapped(name, schema)
+    for name, schema in {
+        "os-reset_status": _object({"status": {"type": "string", "maxLength": 32}}, ["status"]),
+        "os-update_snapshot_status": _object(
+            {"status": {"type": "string", "maxLength": 32}, "progress": _PROGRESS}, ["status"]
+        ),
+        "os-force_delete": {"type": ["object", "null", "string"], "maxProperties": 0},
+    }.items()
+}
 
 _MODE = {"enum": ["rw", "ro", "null", None]}
 ATTACHMENT_CREATE = _wrapped(
@@ -180,6 +189,29 @@ ACTIONS: dict[str, Validator] = {
                 "attach_status": {"type": ["string", "null"], "maxLength": 32},
                 "migration_status": {"type": ["string", "null"], "maxLength": 32},
             }
+        ),
+        "os-initialize_connection": _object(
+            {"connector": {**_CONNECTOR, "minProperties": 1}}, ["connector"]
+        ),
+        "os-extend_volume_completion": _object({"error": _BOOLEAN}, ["error"]),
+        "revert": _object({"snapshot_id": _UUID}, ["snapshot_id"]),
+        "os-retype": _object(
+            {
+                "new_type": {"type": "string", "minLength": 1, "maxLength": 255},
+                "migration_policy": {"enum": ["on-demand", "never"]},
+            },
+            ["new_type"],
+        ),
+        "os-migrate_volume": _object(
+            {
+                "host": _NAME,
+                "cluster": _NAME,
+                "force_host_copy": _BOOLEAN,
+                "lock_volume": _BOOLEAN,
+            }
+        ),
+        "os-migrate_volume_completion": _object(
+            {"new_volume": _UUID, "error": {"enum": [*_BOOLEAN["enum"], None]}}, ["new_volume"]
         ),
         "os-set_bootable": _object({"bootable": _BOOLEAN}, ["bootable"]),
         "os-update_readonly_flag": _object({"readonly": _BOOLEAN}, ["readonly"]),

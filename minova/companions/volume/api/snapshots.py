@@ -1,6 +1,7 @@
 """/snapshots: volumes as they were at one moment."""
 
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import falcon
@@ -33,6 +34,12 @@ _SETTABLE = (
     *(states.AVAILABLE, states.ERROR, states.ERROR_DELETING),
     *(states.CREATING, states.DELETING),
 )
+# What os-update_snapshot_status may make of which status.
+_TOLD = {
+    states.CREATING: (states.CREATING, states.AVAILABLE, states.ERROR),
+    states.DELETING: (states.DELETING, states.ERROR_DELETING),
+}
+_ADMIN = "volume_extension:snapshot_admin_actions"
 
 
 class Snapshots:
@@ -41,6 +48,15 @@ class Snapshots:
     def __init__(self, access: Access, workshop: Workshop, defaults: Defaults) -> None:
         self._access, self._workshop, self._defaults = access, workshop, defaults
         self._db = access.db
+        # action -> (policy rule, what does it)
+        self._actions: dict[str, tuple[str, Callable[[Snapshot, Any], None]]] = {
+            "os-reset_status": (f"{_ADMIN}:reset_status", self._reset_status),
+            "os-force_delete": (f"{_ADMIN}:force_delete", self._force_delete),
+            "os-update_snapshot_status": (
+                "snapshot_extension:snapshot_actions:update_snapshot_status",
+                self._update_status,
+            ),
+        }
 
     def routes(self) -> list[Route]:
         one = "/v3/snapshots/{snapshot_id}"
@@ -107,23 +123,40 @@ class Snapshots:
         self._workshop.snapshot(snapshot.id)
 
     def act(self, req: falcon.Request, resp: falcon.Response, snapshot_id: str) -> None:
-        """os-reset_status and os-force_delete, for administrators."""
         body = wsgi.body_of(req)
         name = next(iter(body)) if isinstance(body, dict) and len(body) == 1 else ""
-        rule = "volume_extension:snapshot_admin_actions:"
-        if name == "os-reset_status":
-            snapshot = self._access.snapshot(req, snapshot_id, f"{rule}reset_status")
-            schemas.check(schemas.SNAPSHOT_STATUS, body)
-            status = body[name]["status"]
-            if status not in _SETTABLE:
-                raise errors.Invalid(f"Must specify a valid status: one of {', '.join(_SETTABLE)}.")
-            snapshots.update(self._db, snapshot.id, status=status)
-        elif name == "os-force_delete":
-            snapshot = self._access.snapshot(req, snapshot_id, f"{rule}force_delete")
-            snapshots.begin_delete(self._db, snapshot, force=True)
-            self._workshop.snapshot(snapshot.id)
-        else:
+        if name not in self._actions:
             raise errors.Invalid(f"There is no such action: {name[:100]}")
+        rule, method = self._actions[name]
+        snapshot = self._access.snapshot(req, snapshot_id, rule)
+        schemas.check(schemas.SNAPSHOT_ACTIONS[name], body)
+        method(snapshot, body[name])
+
+    def _reset_status(self, snapshot: Snapshot, asked: dict[str, Any]) -> None:
+        status = asked["status"]
+        if status not in _SETTABLE:
+            raise errors.Invalid(f"Must specify a valid status: one of {', '.join(_SETTABLE)}.")
+        snapshots.update(self._db, snapshot.id, status=status)
+
+    def _update_status(self, snapshot: Snapshot, asked: dict[str, Any]) -> None:
+        """A service that makes or deletes the snapshot says how far it is."""
+        status = asked["status"]
+        if snapshot.status not in _TOLD:
+            raise errors.Invalid(
+                f"Snapshot status {snapshot.status} not allowed for update_snapshot_status"
+            )
+        if status not in _TOLD[snapshot.status]:
+            raise errors.Invalid(
+                f"Provided snapshot status {status} not allowed for snapshot with status "
+                f"{snapshot.status}."
+            )
+        progress = {"progress": asked["progress"]} if asked.get("progress") else {}
+        if not snapshots.settle(self._db, snapshot.id, snapshot.status, status, **progress):
+            raise errors.Invalid(f"Snapshot {snapshot.id} is {snapshot.status} no more.")
+
+    def _force_delete(self, snapshot: Snapshot, asked: Any) -> None:
+        snapshots.begin_delete(self._db, snapshot, force=True)
+        self._workshop.snapshot(snapshot.id)
 
     def show_metadata(self, req: falcon.Request, resp: falcon.Response, snapshot_id: str) -> Any:
         return {"metadata": self._for_metadata(req, snapshot_id, "get").metadata}
@@ -234,7 +267,7 @@ def _brief(req: falcon.Request, snapshot: Snapshot) -> dict[str, Any]:
 
 
 def _whole(req: falcon.Request, snapshot: Snapshot) -> dict[str, Any]:
-    done = "100%" if snapshot.status == states.AVAILABLE else "0%"
+    done = snapshot.progress or ("100%" if snapshot.status == states.AVAILABLE else "0%")
     return {
         **_brief(req, snapshot),
         "os-extended-snapshot-attributes:progress": done,

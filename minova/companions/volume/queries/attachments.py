@@ -118,8 +118,8 @@ def disconnect(db: Database, attachment_id: str) -> None:
 
 
 @retried
-def complete(db: Database, attachment_id: str) -> None:
-    """The guest has the volume: it is in use. Idempotent.
+def complete(db: Database, attachment_id: str, **values: Any) -> None:
+    """The guest has the volume: it is in use, and `values` are noted. Idempotent.
 
     What is only reserved belongs to a server that no host has (it is shelved),
     and is connected when it is back. errors.Invalid if the attachment ends.
@@ -134,7 +134,8 @@ def complete(db: Database, attachment_id: str) -> None:
                 f"Invalid volume: attachment {attachment_id} is {attachment.status} and its "
                 f"volume {volume.status}; connect it before you complete it."
             )
-        _update(connection, attachment_id, {"status": states.ATTACHED, "attached_at": now()})
+        done = {"status": states.ATTACHED, "attached_at": now()}
+        _update(connection, attachment_id, {**done, **values})
         _set_status(connection, volume.id, states.IN_USE)
 
 

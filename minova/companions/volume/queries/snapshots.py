@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from minova.common import errors
 from minova.companions.volume import states, tables
 from minova.companions.volume.queries import quotas, volumes
-from minova.companions.volume.records import Snapshot, now
+from minova.companions.volume.records import Snapshot, Volume, now
 from minova.db.engine import Database, retried
 
 _snapshots, _volumes = tables.snapshots, tables.volumes
@@ -84,15 +84,78 @@ def update(db: Database, snapshot_id: str, **values: Any) -> Snapshot:
 
 
 @retried
-def settle(db: Database, snapshot_id: str, before: str, after: str) -> bool:
+def settle(db: Database, snapshot_id: str, before: str, after: str, **values: Any) -> bool:
     """Swap `before` for `after` if the snapshot still is in `before`."""
     with db.transaction() as connection:
         changed = connection.execute(
             _snapshots.update()
             .where(_snapshots.c.id == snapshot_id, _snapshots.c.status == before)
-            .values(status=after, updated_at=now())
+            .values(status=after, updated_at=now(), **values)
         )
         return bool(changed.rowcount)
+
+
+@retried
+def begin_revert(db: Database, volume: Volume, snapshot_id: str) -> None:
+    """The volume is to become its latest snapshot again: both are busy from now on.
+
+    errors.Invalid when the snapshot is not the latest one, or one of them is busy.
+    """
+    wanted = states.CHANGES["revert"]
+    latest = (
+        sa.select(_snapshots)
+        .where(_snapshots.c.volume_id == volume.id)
+        .order_by(_snapshots.c.created_at.desc(), _snapshots.c.id.desc())
+    )
+    with db.transaction() as connection:
+        changed = connection.execute(
+            _volumes.update()
+            .where(
+                _volumes.c.id == volume.id,
+                _volumes.c.status.in_(wanted.before),
+                ~sa.exists().where(tables.attachments.c.volume_id == _volumes.c.id),
+            )
+            .values(status=wanted.after, updated_at=now())
+        )
+        if not changed.rowcount:
+            raise volumes.refused(volume, "revert")
+        snapshot = connection.execute(latest.limit(1)).one_or_none()
+        if snapshot is None or snapshot.id != snapshot_id:
+            raise errors.Invalid(
+                f"Invalid snapshot: Specified snapshot {snapshot_id} is None or not the latest "
+                f"one of volume {volume.id}."
+            )
+        if snapshot.size_gb != volume.size_gb:
+            raise errors.Invalid(
+                f"Invalid volume: Can't revert volume {volume.id} to its latest snapshot "
+                f"{snapshot_id}. The volume size must be equal to the snapshot size."
+            )
+        if snapshot.status != states.AVAILABLE:
+            raise errors.Invalid(
+                f"Invalid snapshot: Snapshot status must be available: snapshot {snapshot_id} is "
+                f"{snapshot.status}."
+            )
+        connection.execute(
+            _snapshots.update()
+            .where(_snapshots.c.id == snapshot_id)
+            .values(status=states.RESTORING, updated_at=now())
+        )
+
+
+@retried
+def end_revert(db: Database, volume_id: str, after: str) -> None:
+    """The volume is `after`, and its snapshot available again."""
+    with db.transaction() as connection:
+        connection.execute(
+            _volumes.update()
+            .where(_volumes.c.id == volume_id, _volumes.c.status == states.REVERTING)
+            .values(status=after, updated_at=now())
+        )
+        connection.execute(
+            _snapshots.update()
+            .where(_snapshots.c.volume_id == volume_id, _snapshots.c.status == states.RESTORING)
+            .values(status=states.AVAILABLE, updated_at=now())
+        )
 
 
 @retried
