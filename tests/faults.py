@@ -43,6 +43,8 @@ POINTS = {
     "libvirt-spawn": ("minova.virt.libvirt.driver", "LibvirtDriver", "spawn", "before"),
     "libvirt-spawned": ("minova.virt.libvirt.driver", "LibvirtDriver", "spawn", "after"),
     "libvirt-migrated-in": ("minova.virt.libvirt.driver", "LibvirtDriver", "migrate_in", "after"),
+    "reserved": ("minova.clients.volume", "VolumeClient", "reserve", "after"),
+    "volume_made": ("minova.clients.volume", "VolumeClient", "create", "after"),
     "attach_interface": ("minova.virt.fake", "FakeDriver", "attach_interface", "before"),
     "migrate_out": ("minova.virt.fake", "FakeDriver", "migrate_out", "before"),
     "migrate_in": ("minova.virt.fake", "FakeDriver", "migrate_in", "before"),

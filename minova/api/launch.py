@@ -26,7 +26,7 @@ from minova.common import errors, tracing
 from minova.common.context import RequestContext
 from minova.common.undo import Undo
 from minova.conductor.rpcapi import ConductorAPI
-from minova.db import flavors, hosts, launches, quotas, server_groups
+from minova.db import flavors, hosts, launches, quotas, server_groups, unentered
 from minova.model import hardware, states, steps
 from minova.model.instance import Flavor, Instance, utcnow
 from minova.model.work import Work
@@ -73,17 +73,27 @@ class Launcher:
             if launch_devices.makes_volumes(asked):
                 # Not a volume is made for a server that the quota has no room for.
                 each = each[: launches.room_for(self._db, each, least)]
+            announced = any(device.is_volume for device in asked.block_devices)
+            if announced:
+                self._announce([one.uuid for one in each], undo)
             each = [launch_devices.reserved(ctxt, one, undo) for one in each]
-            entered = self._enter(req, wanted, each, least)
+            entered = self._enter(req, wanted, each, least, announced)
             undo.clear()
-            for left_out in each[len(entered) :]:
-                launch_devices.discard(left_out)
+            left_out = each[len(entered) :]
+            for one in left_out:
+                launch_devices.discard(one)
+            unentered.give_up(self._db, [one.uuid for one in left_out])
         self._cast(ctxt, entered)
         return Launched(
             instances=[instance for instance, _ in entered],
             reservation_id=asked.reservation_id,
             admin_password=wanted.get("adminPass") or _password(),
         )
+
+    def _announce(self, uuids: list[str], undo: Undo) -> None:
+        """Say that they get volumes, for whoever has to clear away should this process die."""
+        undo.push(unentered.give_up, self._db, uuids)
+        unentered.announce(self._db, uuids, cfg.CONF.conductor.entering_seconds)
 
     def _instance(self, req: falcon.Request, wanted: dict[str, Any], most: int) -> Instance:
         """What every one of the servers has in common, checked."""
@@ -193,7 +203,12 @@ class Launcher:
             raise errors.Invalid(server_groups.not_found(group.uuid).message)
 
     def _enter(
-        self, req: falcon.Request, wanted: dict[str, Any], each: list[Instance], least: int
+        self,
+        req: falcon.Request,
+        wanted: dict[str, Any],
+        each: list[Instance],
+        least: int,
+        announced: bool,
     ) -> list[tuple[Instance, Work]]:
         _, host, node = self._place(req, wanted)
         forced = ":" in (wanted.get("availability_zone") or "")
@@ -206,6 +221,7 @@ class Launcher:
             minimum=least,
             request={key: value for key, value in request.items() if value},
             group=each[0].scheduler_hints.get("group"),
+            announced=announced,
         )
 
     def _cast(self, ctxt: RequestContext, entered: list[tuple[Instance, Work]]) -> None:

@@ -261,6 +261,7 @@ def _make(ctxt: RequestContext, instance: Instance, device: BlockDevice) -> str:
             image_id=device.image_id,
             snapshot_id=device.snapshot_id,
             volume_type=device.volume_type,
+            server_id=instance.uuid,
         )
     except errors.TooLarge as error:
         raise errors.QuotaExceeded(error.message) from None

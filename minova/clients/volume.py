@@ -1,5 +1,6 @@
 """The volume service, as the core uses it: volumes and the attachments API (3.27, 3.44)."""
 
+import json
 import logging
 import time
 from collections.abc import Callable
@@ -14,6 +15,8 @@ LOG = logging.getLogger(__name__)
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0
 _MAKING = ("creating", "downloading")
 _USABLE = ("available", "reserved", "attaching", "in-use")
+# The metadata item that says for which server's launch a volume was made.
+_MADE_FOR = "launched_with"
 _HEADERS = {"OpenStack-API-Version": "volume 3.44"}
 # What os-reimage needs.
 _NEWER = {"OpenStack-API-Version": "volume 3.68"}
@@ -62,12 +65,14 @@ class VolumeClient:
         image_id: str | None = None,
         snapshot_id: str | None = None,
         volume_type: str | None = None,
+        server_id: str | None = None,
     ) -> str:
         """Ask for a new volume of the caller's; its id. It is `creating` for a while.
 
-        errors.TooLarge beyond the quota.
+        `server_id`: whose launch brings it along, for `made_for`. errors.TooLarge
+        beyond the quota.
         """
-        body = {
+        body: dict[str, Any] = {
             "size": size_gb,
             "name": name,
             "description": "",
@@ -75,6 +80,8 @@ class VolumeClient:
             "snapshot_id": snapshot_id,
             "volume_type": volume_type,
         }
+        if server_id is not None:
+            body["metadata"] = {_MADE_FOR: server_id}
         return str(self._rest.post("/volumes", {"volume": body})["volume"]["id"])
 
     def wait_until_made(
@@ -144,6 +151,12 @@ class VolumeClient:
         """What an instance has reserved or attached: attachment id -> volume id."""
         body = self._rest.get("/attachments", instance_id=instance_uuid, all_tenants=1)
         return {entry["id"]: entry["volume_id"] for entry in body["attachments"]}
+
+    def made_for(self, server_id: str) -> list[str]:
+        """The volumes that the launch of a server has asked for."""
+        mark = json.dumps({_MADE_FOR: server_id})
+        found = self._rest.get("/volumes", all_tenants=1, metadata=mark)["volumes"]
+        return [str(volume["id"]) for volume in found]
 
     def delete(self, volume_id: str) -> None:
         """Delete a volume that nothing uses. Idempotent."""

@@ -12,6 +12,7 @@ from minova.conductor.reclaim import Reclaimer
 from minova.conductor.recover import Recovery
 from minova.conductor.rpcapi import TOPIC
 from minova.conductor.shelving import Shelving
+from minova.conductor.unentered import Unentered
 from minova.db import hosts
 from minova.db.engine import Database
 
@@ -40,6 +41,7 @@ def services() -> list[Service]:
             min(_UNCONFIRMED_SECONDS, conf.compute.resize_confirm_window or _UNCONFIRMED_SECONDS),
             launcher.confirm_overdue,
         ),
+        Periodic(BINARY, "unentered", conf.conductor.recovery_interval, Unentered(db).sweep),
         Periodic(BINARY, "reclaim", reclaimer.interval, reclaimer.sweep, delay=True),
         Periodic(
             BINARY, "shelved", conf.compute.shelved_poll_interval, Shelving(db).offload_overdue

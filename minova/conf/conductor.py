@@ -25,6 +25,13 @@ OPTIONS = {
             help="Seconds between two looks for work whose lease ran out.",
         ),
         cfg.IntOpt(
+            "entering_seconds",
+            default=300,
+            min=1,
+            help="How long nova-api may take from asking for a launch's volumes to entering the "
+            "launch. What it has asked for by then, and not entered, is deleted.",
+        ),
+        cfg.IntOpt(
             "max_attempts",
             default=3,
             min=1,

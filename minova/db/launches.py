@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from minova.common import errors
 from minova.common.context import RequestContext
-from minova.db import actions, instances, quotas, server_groups, tables, work
+from minova.db import actions, instances, quotas, server_groups, tables, unentered, work
 from minova.db.engine import Database, retried
 from minova.model import states
 from minova.model.instance import Instance
@@ -25,17 +25,22 @@ def create(
     minimum: int = 1,
     request: dict[str, object] | None = None,
     group: str | None = None,
+    announced: bool = False,
 ) -> list[tuple[Instance, Work]]:
     """Enter as many of `wanted` as the quota allows, at least `minimum`.
 
     All are of one flavor, project and user, and become members of the server
-    group `group`. Raises errors.QuotaExceeded with nothing entered. Two requests
-    of a project are checked one after the other.
+    group `group`; `announced` (see db.unentered) they are if they have volumes.
+    Raises errors.QuotaExceeded, or errors.Unavailable when it is too late for
+    them, with nothing entered. Two requests of a project are checked one after
+    the other.
     """
     with db.transaction() as connection:
         count = _allowed(connection, wanted, minimum)
         if group is not None:
             _join(connection, group, wanted[:count])
+        if announced:
+            unentered.entered(connection, [instance.uuid for instance in wanted[:count]])
         entered = []
         for instance in wanted[:count]:
             instance = instances.insert(connection, instance)

@@ -157,6 +157,16 @@ work = sa.Table(
     sa.Index("ix_work_owner", "owner"),
 )
 
+# Launches that reserve or make volumes, before there is an instance; see db/unentered.py.
+unentered = sa.Table(
+    "unentered",
+    metadata,
+    sa.Column("server_uuid", sa.String(36), primary_key=True),
+    sa.Column("until", UTCDateTime, nullable=False),
+    sa.Column("given_up", sa.Boolean, nullable=False),
+    sa.Index("ix_unentered_until", "until"),
+)
+
 # Moves of instances to another size or host; see model/migration.py.
 migrations = sa.Table(
     "migrations",
