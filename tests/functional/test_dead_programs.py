@@ -11,6 +11,8 @@ from tests.nova import furnish
 
 # With a report every two seconds a host is given up as early as with one every ten.
 GIVEN_UP_SECONDS = 50
+# How long a launch stays with a network agent that has just died.
+NOTICED_SECONDS = 20
 GONE_SECONDS = 60
 
 
@@ -44,6 +46,15 @@ class Rig:
         answer = self.nova.call("POST", "/servers", self.nova.request())
         assert answer.status_code == 202, answer.text
         return str(answer.json()["server"]["id"])
+
+    def failures(self, server_id: str) -> list[str]:
+        """What the events of the server's actions say that failed."""
+        query = (
+            "SELECT e.details FROM instance_action_events e "
+            "JOIN instance_actions a ON e.action_id = a.id "
+            "WHERE a.instance_uuid = :id AND e.result = 'Error'"
+        )
+        return [str(details) for (details,) in self.books.ask("database", query, id=server_id)]
 
     def hosts_tried(self, server_id: str) -> list[tuple[str, str]]:
         query = (
@@ -168,10 +179,14 @@ def test_a_server_goes_to_the_host_of_its_zone(rig: Rig) -> None:
 def test_a_host_without_a_network_agent_is_passed_over(rig: Rig) -> None:
     rig.cloud.gates.clear()
     rig.cloud.kill("minova-network-agent")
+    began = time.monotonic()
     server = rig.post()
     ended = rig.nova.settled(server)
     assert ended["status"] == "ACTIVE", ended["fault"]
+    assert time.monotonic() - began < NOTICED_SECONDS
     assert rig.cloud.guests("host-2") == {server}
+    for failed in rig.failures(server):
+        assert "step 13" in failed and "network agent" in failed
     rig.nova.delete(server)
     assert rig.books.held_by(server) == {}
     assert rig.books.miscounted() == []
