@@ -206,6 +206,12 @@ def _address(name: str, address: str, length: int, gateway: str | None = None) -
             ip.route("add", dst="default", gateway=gateway)
 
 
+def add_address(name: str, address: str, length: int) -> None:
+    with IPRoute() as ip:
+        index = ip.link_lookup(ifname=name)[0]
+        ip.addr("add", index=index, address=address, prefixlen=length)
+
+
 def delete_link(name: str) -> None:
     with IPRoute() as ip:
         for index in ip.link_lookup(ifname=name):

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import subprocess
 import uuid
 from dataclasses import replace
 
@@ -15,10 +16,12 @@ from minova.companions.network.wire import (
     NetworkWiring,
     RangeWiring,
     RouterWiring,
+    RouteWiring,
     SubnetWiring,
 )
 from tests.integration import netlab
 from tests.integration.agent_rig import CLOSED, OPEN, World, add_route
+from tests.integration.netlab import Guest
 
 pytest_plugins = ["tests.integration.agent_rig"]
 pytestmark = [
@@ -164,3 +167,89 @@ def held(network: NetworkWiring) -> set[str]:
     with IPRoute() as ip:
         index = ip.link_lookup(ifname=network.bridge)[0]
         return {a.get("address") for a in ip.get_addr(index=index, family=2)}
+
+
+class TestRoutes:
+    """A guest leads to a range behind it, as a VPN's end does."""
+
+    BEHIND = "192.168.77.0/24"
+    INSIDE = "192.168.77.5"
+
+    def appliance(self, world: World, on: NetworkWiring, last: int = 20) -> Guest:
+        """A guest that has an address of the range, and may send as it."""
+        guest = world.guest(on, last, [OPEN], allowed_address_pairs=[[self.BEHIND, ""]])
+        guest.do(netlab.add_address, "eth0", self.INSIDE, 32)
+        guest.serve(22)
+        return guest
+
+    def router(self, nexthop: Guest, *networks: NetworkWiring, to: str = BEHIND) -> RouterWiring:
+        route = RouteWiring(to, nexthop.ip, nexthop.of.id)
+        led = [s.cidr for network in networks for s in network.subnets]
+        return replace(router(*networks), routes=[route], led=led)
+
+    def test_a_route_leads_to_what_is_behind_a_guest_and_back(self, world: World) -> None:
+        left, right = netlab.network("10.77.0.0/24"), netlab.network("10.78.0.0/24")
+        a, b = world.guest(left, 10, [OPEN]), world.guest(right, 11, [OPEN])
+        b.serve(22)
+        appliance = self.appliance(world, right)
+        world.driver.sync(routed(world, left, right, by=[router(left, right)]))
+        assert not a.reaches(self.INSIDE, 22, seconds=0.3), "no route yet"
+        world.driver.sync(routed(world, left, right, by=[self.router(appliance, left, right)]))
+        assert a.reaches(self.INSIDE, 22), "from another subnet"
+        assert b.reaches(self.INSIDE, 22), "from the next hop's own"
+        assert appliance.reaches(b.ip, 22, source=self.INSIDE)
+        world.driver.sync(routed(world, left, right, by=[router(left, right)]))
+        assert not a.reaches(self.INSIDE, 22, seconds=0.3)
+
+    def test_the_next_hops_groups_hold(self, world: World) -> None:
+        network = netlab.network("10.77.0.0/24")
+        a = world.guest(network, 10, [OPEN])
+        appliance = self.appliance(world, network)
+        by = [self.router(appliance, network)]
+        world.driver.sync(routed(world, network, by=by))
+        assert a.reaches(self.INSIDE, 22)
+        appliance.wiring = replace(appliance.wiring, security_groups=[CLOSED])
+        world.driver.sync(routed(world, network, by=by))
+        assert not a.reaches(self.INSIDE, 22, seconds=0.3)
+
+    def test_a_default_route_takes_nothing_of_the_routers_own(self, world: World) -> None:
+        left, right = netlab.network("10.77.0.0/24"), netlab.network("10.78.0.0/24")
+        a, b = world.guest(left, 10, [OPEN]), world.guest(right, 11, [OPEN])
+        b.serve(22)
+        appliance = self.appliance(world, right)
+        by = [self.router(appliance, left, right, to="0.0.0.0/0")]
+        world.driver.sync(routed(world, left, right, by=by))
+        assert a.reaches(self.INSIDE, 22)
+        assert a.reaches(b.ip, 22)
+        assert netlab.connects(b.ip, 22), "the host's own way is another"
+
+    def test_a_router_decides_only_for_its_own_subnets(self, world: World) -> None:
+        network, other = netlab.network("10.77.0.0/24"), netlab.network("10.78.0.0/24")
+        a = world.guest(other, 10, [OPEN])
+        appliance = self.appliance(world, network)
+        by = replace(self.router(appliance, network, other), led=["10.77.0.0/24"])
+        world.driver.sync(routed(world, network, other, by=[by]))
+        assert not a.reaches(self.INSIDE, 22, seconds=0.3)
+
+    def test_routes_outlive_a_bridge_that_someone_removes(self, world: World) -> None:
+        network = netlab.network("10.77.0.0/24")
+        appliance = self.appliance(world, network)
+        world.driver.sync(routed(world, network, by=[self.router(appliance, network)]))
+        before = _policy()
+        assert self.BEHIND in before and "from 10.77.0.0/24" in before
+        netlab.delete_link(network.bridge)
+        assert self.BEHIND not in _policy()
+        world.driver.check()
+        assert _policy() == before
+        world.driver.sync(world.state(network))
+        assert self.BEHIND not in _policy() and "from 10.77.0.0/24" not in _policy()
+
+
+def _policy() -> str:
+    """Rules and routes of all tables but the host's own."""
+    shown = [
+        subprocess.run(["ip", "-4", *what], capture_output=True, text=True, check=True).stdout
+        for what in (["rule", "list"], ["route", "list", "table", "all"])
+    ]
+    lines = "".join(shown).splitlines()
+    return "\n".join(sorted(line for line in lines if "table local" not in line))

@@ -228,3 +228,30 @@ def _address(number: int, version: int) -> str:
 
 def _first_not_in(candidates: Iterable[str], taken: set[str]) -> str | None:
     return next((ip for ip in candidates if ip not in taken), None)
+
+
+def parse_routes(routes: Sequence[Mapping[str, str]] | None) -> list[dict[str, str]]:
+    """Routes of a body (`destination`, `nexthop`) in normal form.
+
+    InvalidInput for what is no route, or is there twice.
+    """
+    found: list[dict[str, str]] = []
+    for given in routes or ():
+        route = _parse_route(given["destination"], given["nexthop"])
+        if route in found:
+            raise errors.InvalidInput(reason=f"Duplicate hostroute '{route}'")
+        found.append(route)
+    return found
+
+
+def _parse_route(text: str, nexthop: str) -> dict[str, str]:
+    try:
+        destination = ipaddress.ip_network(text)
+    except ValueError:
+        raise errors.InvalidInput(reason=f"'{text}' is not a valid IP subnet for a route") from None
+    gateway = parse_ip(nexthop, "nexthop")
+    if destination.version != gateway.version:
+        raise errors.InvalidInput(
+            reason=f"the route to {destination} has a next hop of another ip_version, {gateway}"
+        )
+    return {"destination": str(destination), "nexthop": str(gateway)}

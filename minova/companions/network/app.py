@@ -11,6 +11,7 @@ from minova.common.policy import Enforcer
 from minova.companions.network.access import Access
 from minova.companions.network.api import (
     discovery,
+    extra_routes,
     floating_ips,
     networks,
     ports,
@@ -59,6 +60,7 @@ def routes(db: Database, access: Access, binder: Binder) -> list[wsgi.Route]:
         *ports.routes(port_handler),
         *routers.routes(router_handler),
         *router_interfaces.routes(interface_handler),
+        *extra_routes.routes(extra_routes.ExtraRoutes(db, binder, router_handler)),
         *floating_ips.routes(floating_handler),
         *security_groups.routes(group_handler),
         *security_group_rules.routes(rule_handler),

@@ -245,6 +245,23 @@ class RouterInterfaceInUseByFloatingIP(errors.Conflict):
     )
 
 
+class RouterInterfaceInUseByRoute(errors.Conflict):
+    template = (
+        "Router interface for subnet {subnet_id} on router {id} cannot be deleted, as it is "
+        "required by one or more routes."
+    )
+
+
+class InvalidRoutes(errors.Invalid):
+    template = "Invalid format for routes: {routes}, {reason}"
+
+
+class RoutesExhausted(errors.Invalid):
+    template = (
+        "Unable to complete operation for {id}. The number of routes exceeds the maximum {most}."
+    )
+
+
 class RouterInterfaceNotFound(errors.NotFound):
     template = "Router {id} does not have an interface with id {port_id}"
 

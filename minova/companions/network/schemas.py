@@ -110,6 +110,9 @@ _PORT_CHANGES = {
     "binding:vnic_type": {"enum": ["normal", None]},
     "binding:profile": {"type": ["object", "null"], "maxProperties": 16},
 }
+_ROUTES = _list(
+    _object({"destination": _text(64), "nexthop": _IP}, ["destination", "nexthop"]), 100
+)
 _ROUTER_CHANGES = {
     **_NAMED,
     "admin_state_up": _BOOLEAN,
@@ -126,7 +129,7 @@ _ROUTER_CHANGES = {
         ),
         "type": ["object", "null"],
     },
-    "routes": _EMPTY,
+    "routes": _ROUTES,
 }
 _FLOATING_CHANGES = {
     "port_id": _nullable(_ID),
@@ -189,12 +192,14 @@ _SCHEMAS: dict[str, Schema] = {
         {
             **_ROUTER_CHANGES,
             **_OWNED,
+            "routes": _EMPTY,
             "ha": {"enum": [False, None]},
             "distributed": {"enum": [False, None]},
             "availability_zone_hints": _list({"enum": ["nova"]}, 1),
         }
     ),
     "update_router": _object(_ROUTER_CHANGES),
+    "routes_of_router": _object({"routes": _ROUTES}, ["routes"]),
     "router_interface": _object({"subnet_id": _ID, "port_id": _ID}),
     "create_floatingip": _object(
         {
@@ -247,12 +252,12 @@ def items_of(req: falcon.Request, resource: str, plural: str) -> tuple[list[dict
     return [check(f"create_{resource}", item) for item in unwrapped], True
 
 
-def changes_of(req: falcon.Request, resource: str) -> dict[str, Any]:
-    """The attributes a PUT wants to change, checked."""
+def changes_of(req: falcon.Request, resource: str, schema: str | None = None) -> dict[str, Any]:
+    """The attributes a PUT wants to change, checked by `update_<resource>` or `schema`."""
     body = wsgi.body_of(req)
     if not isinstance(body, dict) or set(body) != {resource}:
         raise errors.HTTPBadRequest(f"Unable to find '{resource}' in request body")
-    return check(f"update_{resource}", body[resource])
+    return check(schema or f"update_{resource}", body[resource])
 
 
 def tags_of(req: falcon.Request) -> list[str]:

@@ -157,6 +157,8 @@ routers = sa.Table(
     # The way out: a network `router:external`, and our port on it.
     sa.Column("external_network_id", sa.String(36), sa.ForeignKey("networks.id")),
     sa.Column("gateway_port_id", sa.String(36), sa.ForeignKey("ports.id")),
+    # Of `destination` and `nexthop`.
+    sa.Column("routes", sa.JSON),
 )
 
 floating_ips = sa.Table(

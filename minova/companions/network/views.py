@@ -116,7 +116,7 @@ def router(row: Row, gateway: list[Row]) -> Row:
         "admin_state_up": row["admin_state_up"],
         "status": "ACTIVE",
         "external_gateway_info": way_out,
-        "routes": [],
+        "routes": row["routes"] or [],
         "availability_zone_hints": [],
         "availability_zones": [ZONE],
         "flavor_id": None,

@@ -115,11 +115,26 @@ class RangeWiring:
 
 @record
 @dataclass(frozen=True)
+class RouteWiring:
+    """What is for `destination` goes to `nexthop`, an address on a network."""
+
+    destination: str
+    nexthop: str
+    network_id: str
+
+
+@record
+@dataclass(frozen=True)
 class RouterWiring:
-    """A router that is up: all its `ranges` reach each other."""
+    """A router that is up: all its `ranges` reach each other.
+
+    What comes from `led`, those of the ranges' cidrs it decides for, follows its `routes`.
+    """
 
     id: str
     ranges: list[RangeWiring] = field(default_factory=list)
+    routes: list[RouteWiring] = field(default_factory=list)
+    led: list[str] = field(default_factory=list)
 
 
 @record

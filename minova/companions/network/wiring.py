@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from oslo_config import cfg
 
 from minova.companions.network import rules
+from minova.companions.network.queries import extra_routes
 from minova.companions.network.queries import floating_ips as floating_queries
 from minova.companions.network.queries import groups as group_queries
 from minova.companions.network.queries import ports as port_queries
@@ -22,6 +23,7 @@ from minova.companions.network.wire import (
     PortWiring,
     RangeWiring,
     RouterWiring,
+    RouteWiring,
     Rule,
     SubnetWiring,
 )
@@ -134,11 +136,22 @@ def host_state(db: Database, host: str) -> HostState:
                 FloatingWiring(row["floating_ip_address"], row["fixed_ip_address"])
                 for row in floating
             ],
-            routers=[
-                RouterWiring(router_id, [RangeWiring(**joined) for joined in ranges])
-                for router_id, ranges in router_queries.joined(connection).items()
-            ],
+            routers=_routers(connection),
         )
+
+
+def _routers(connection: sa.Connection) -> list[RouterWiring]:
+    routes = extra_routes.for_hosts(connection)
+    none: Row = {"routes": [], "led": []}
+    return [
+        RouterWiring(
+            router_id,
+            [RangeWiring(**joined) for joined in ranges],
+            [RouteWiring(**route) for route in routes.get(router_id, none)["routes"]],
+            routes.get(router_id, none)["led"],
+        )
+        for router_id, ranges in router_queries.joined(connection).items()
+    ]
 
 
 def _networks(connection: sa.Connection, used: set[str]) -> list[NetworkWiring]:

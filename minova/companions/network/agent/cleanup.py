@@ -17,7 +17,7 @@ from typing import Any
 from oslo_config import cfg
 
 from minova import conf
-from minova.companions.network.agent import bridge, dnsmasq, host, netns
+from minova.companions.network.agent import bridge, dnsmasq, extra_routes, host, netns
 from minova.companions.network.agent.dhcp import DhcpServers
 from minova.companions.network.agent.firewall import Firewall
 from minova.companions.network.agent.names import Names
@@ -43,6 +43,7 @@ def cleanup_all(work_path: Path, names: Names | None = None) -> list[str]:
         attempt(f"namespace of network {network_id}", bridge.remove_namespace, names, network_id)
     for network_id, known in bridges.items():
         attempt(f"bridge {known.name} of network {network_id}", bridge.remove_bridge, known.name)
+    attempt("routes of routers", extra_routes.apply, names, (), {})
     attempt(f"nftables tables {names.table}", lambda: Firewall(names).remove())
     failed += host.former_settings(work_path).restore()
     if not failed:

@@ -9,7 +9,7 @@ by one, so that what is wrong with one port, group or rule stays with it.
 import ipaddress
 import itertools
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from minova.companions.network.agent import (
@@ -22,7 +22,14 @@ from minova.companions.network.agent import (
 from minova.companions.network.agent.names import Names
 from minova.companions.network.agent.nft import Json, Nft, NftError, Table
 from minova.companions.network.agent.port_rules import FilteredPort
-from minova.companions.network.wire import GroupWiring, PortWiring, RangeWiring, Rule
+from minova.companions.network.wire import (
+    GroupWiring,
+    PortWiring,
+    RangeWiring,
+    RouterWiring,
+    RouteWiring,
+    Rule,
+)
 
 LOG = logging.getLogger(__name__)
 
@@ -45,7 +52,8 @@ class Plan:
     """All that should be filtered on this host, each by its id.
 
     `groups` holds those the ports are in and those their rules name;
-    `floating` are (floating address, fixed address), `routed` from where to where.
+    `floating` are (floating address, fixed address), `routed` from where to where;
+    of `routers` only the routes count.
     """
 
     networks: Mapping[str, FilteredNetwork] = field(default_factory=dict)
@@ -53,6 +61,7 @@ class Plan:
     groups: Mapping[str, GroupWiring] = field(default_factory=dict)
     floating: frozenset[tuple[str, str]] = frozenset()
     routed: frozenset[tuple[RangeWiring, RangeWiring]] = frozenset()
+    routers: Mapping[str, RouterWiring] = field(default_factory=dict)
 
 
 @dataclass
@@ -235,6 +244,39 @@ def _routing(plan: Plan) -> routing.Routing:
             for source, target in plan.routed
             if source.network_id in plan.networks and target.network_id in plan.networks
         ),
+        frozenset(_led(plan, router, route) for router, route in _routes(plan)),
+    )
+
+
+def _routes(plan: Plan) -> Iterator[tuple[RouterWiring, RouteWiring]]:
+    for router in plan.routers.values():
+        for route in router.routes:
+            if route.network_id in plan.networks:
+                yield router, route
+
+
+def _led(plan: Plan, router: RouterWiring, route: RouteWiring) -> routing.Led:
+    network = plan.networks[route.network_id]
+    behind = ipaddress.IPv4Network(route.destination)
+    elsewhere = [r.cidr for r in router.ranges]
+    elsewhere += [r.destination for r in router.routes if r.network_id != network.id]
+    aside = map(ipaddress.IPv4Network, elsewhere)
+    return routing.Led(
+        places=tuple(
+            sorted(
+                (plan.networks[r.network_id].bridge, ipaddress.IPv4Network(r.cidr))
+                for r in router.ranges
+                if r.network_id in plan.networks
+            )
+        ),
+        to=(network.bridge, behind),
+        aside=tuple(
+            ipaddress.collapse_addresses(
+                other for other in aside if other != behind and other.subnet_of(behind)
+            )
+        ),
+        mac=network.mac,
+        zone=network.zone,
     )
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from pyroute2.netlink.exceptions import NetlinkError
 
 from minova.common import errors
-from minova.companions.network.agent import bridge, conntrack, dnsmasq, host
+from minova.companions.network.agent import bridge, conntrack, dnsmasq, extra_routes, host
 from minova.companions.network.agent import severed as severings
 from minova.companions.network.agent.bridge import Bridge
 from minova.companions.network.agent.dhcp import DhcpServers
@@ -100,6 +100,7 @@ class LinuxBridgeDriver:
                     self._unwire(network.id)
                     _forget_network(wanted, network.id)
             self._filter(wanted)
+            self._route(wanted)
             before, self._wiring = self._wiring, wanted
             self._forget_connections(before)
             self._index_guests()
@@ -119,6 +120,8 @@ class LinuxBridgeDriver:
             try:
                 if not self._is_wired(network):
                     self._wire(network)
+                    if wanted.routers:
+                        self._route(wanted)
                 refused = self._filter(wanted)
                 if port.id in refused:
                     raise errors.Invalid(
@@ -182,6 +185,7 @@ class LinuxBridgeDriver:
             for network_id in lost:
                 self._wire(self._wiring.networks[network_id])
             self._filter(self._wiring)
+            self._route(self._wiring)
             for network_id in lost:
                 self._serve(self._wiring.networks[network_id])
 
@@ -218,8 +222,16 @@ class LinuxBridgeDriver:
         }
         floating = frozenset(wiring.floating.items())
         routed = frozenset(wiring.routed())
-        plan = Plan(networks, wiring.ports, wiring.groups, floating, routed)
+        plan = Plan(networks, wiring.ports, wiring.groups, floating, routed, wiring.routers)
         return self._firewall.apply(plan)
+
+    def _route(self, wiring: Wiring) -> None:
+        """The routes of routers, once the bridges are there."""
+        bridges = {network_id: known.name for network_id, known in self._bridges.items()}
+        try:
+            extra_routes.apply(self._names, wiring.routers.values(), bridges)
+        except _HOST_ERRORS as error:
+            LOG.error("routes of routers are not all on this host: %s", error)
 
     def _forget_connections(self, before: Wiring) -> None:
         led = set(before.floating.items()) - set(self._wiring.floating.items())

@@ -11,6 +11,8 @@ else does: the chain `in-<port>`, found by bridge and fixed address.
     inet    prerouting  -100  floating       floating -> fixed address
     inet    output      -100  floating-host  the same, for what the host itself sends
     inet    postrouting    0  arriving       the guest's ingress rules, for the latter
+    inet    (zone-in)         zone-led       the zone of what such a route sends back to its bridge
+    inet    (routed)          led            by a router's routes, to what is behind a guest
 """
 
 import ipaddress
@@ -26,19 +28,37 @@ Place = tuple[str, ipaddress.IPv4Network]  # on which bridge
 
 
 @dataclass(frozen=True)
+class Led:
+    """A route of a router: from `places` to what is behind a guest at `to`, and back.
+
+    `aside` are ranges within `to` that are reached another way; `mac` and
+    `zone` are those of the bridge `to` is on.
+    """
+
+    places: tuple[Place, ...]
+    to: Place
+    aside: tuple[ipaddress.IPv4Network, ...]
+    mac: str
+    zone: int
+
+
+@dataclass(frozen=True)
 class Routing:
     """(floating address, fixed address), and from where to where the host routes."""
 
     floating: frozenset[tuple[str, str]] = frozenset()
     routed: frozenset[tuple[Place, Place]] = frozenset()
+    led: frozenset[Led] = frozenset()
 
 
 def sets(table: Table) -> list[Json]:
-    """The maps and the set that `change` fills."""
+    """The maps, the set and the chains that `change` fills."""
     return [
         table.map("floating-in", "ipv4_addr", to="ipv4_addr"),
         table.map("floating-out", "ipv4_addr", to="ipv4_addr"),
         table.set("joined", "ifname", "ipv4_addr", "ifname", "ipv4_addr", interval=True),
+        table.chain("led"),
+        table.chain("zone-led"),
     ]
 
 
@@ -71,7 +91,8 @@ def forwarded() -> list[list[Json]]:
         *(nft.meta("iifname"), nft.field("ip", "saddr")),
         *(nft.meta("oifname"), nft.field("ip", "daddr")),
     )
-    return [[LED, *to_guest()], [nft.match(between, "@joined"), *to_guest()]]
+    joined = [nft.match(between, "@joined"), *to_guest()]
+    return [[LED, *to_guest()], joined, [nft.jump("led")]]
 
 
 def no_redirects() -> list[Json]:
@@ -98,7 +119,64 @@ def change(table: Table, before: Routing, after: Routing) -> list[Json]:
             *table.elements(verb, "floating-out", [[inner, outer] for outer, inner in pairs]),
             *table.elements(verb, "joined", [_pair(*pair) for pair in sorted(joined)]),
         ]
+    if before.led != after.led:
+        commands += [table.flush("led"), table.flush("zone-led")]
+        for one in sorted(after.led, key=lambda one: one.to):
+            commands += [table.rule("led", *rule) for rule in _led(one)]
+            commands += [table.rule("zone-led", *rule) for rule in _zone(one)]
     return commands
+
+
+def _led(led: Led) -> list[list[Json]]:
+    """There, by the rules of the guest that is the next hop; and back, by those of the target."""
+    bridge, behind = led.to
+    places = nft.one_of(*(nft.concat(on, nft.prefix(cidr)) for on, cidr in led.places))
+    iif, oif = nft.meta("iifname"), nft.meta("oifname")
+    source, target = nft.field("ip", "saddr"), nft.field("ip", "daddr")
+    nexthop = {"rt": {"key": "nexthop", "family": "ip"}}
+    return [
+        [
+            nft.match(nft.concat(iif, source), places),
+            nft.match(oif, bridge),
+            *_within(target, behind),
+            nft.vmap(nft.concat(oif, nexthop), "host"),
+        ],
+        [
+            nft.match(iif, bridge),
+            *_within(source, behind),
+            nft.match(nft.concat(oif, target), places),
+            *to_guest(),
+        ],
+    ]
+
+
+def _zone(led: Led) -> list[list[Json]]:
+    """The whole zone for what goes over the host and comes back past it.
+
+    The guest that is the next hop answers its own neighbors directly.
+    """
+    bridge, behind = led.to
+    neighbors = [nft.prefix(cidr) for on, cidr in led.places if on == bridge]
+    if not neighbors:
+        return []
+    target = nft.field("ip", "daddr")
+    aside = [nft.match(target, nft.one_of(*map(nft.prefix, led.aside)), "!=")]
+    return [
+        [
+            nft.match(nft.meta("iifname"), bridge),
+            nft.match(nft.field("ether", "daddr"), led.mac),
+            nft.match(nft.field("ip", "saddr"), nft.one_of(*neighbors)),
+            nft.match({"fib": {"result": "type", "flags": ["daddr"]}}, "local", "!="),
+            *(aside if led.aside else []),
+            *_within(target, behind),
+            nft.set_to({"ct": {"key": "zone"}}, led.zone),
+            ACCEPT,
+        ]
+    ]
+
+
+def _within(key: Json, network: ipaddress.IPv4Network) -> list[Json]:
+    return [nft.match(key, nft.prefix(network))] if network.prefixlen else []
 
 
 def _pair(source: Place, target: Place) -> Json:

@@ -74,7 +74,8 @@ def between(before: Wiring, after: Wiring) -> set[Severed]:
             else:
                 rules = before.groups[group_id].rules
                 found.update(_all(port, [(rule, _peers(rule, before)) for rule in rules]))
-    for source, target in before.routed() - after.routed():
+    lost_ways = (before.routed() | before.led()) - after.routed() - after.led()
+    for source, target in lost_ways:
         found.update(_between(source, target, after))
     return found
 

@@ -192,7 +192,7 @@ def _inet_hooks(table: Table) -> list[Json]:
     chains: dict[str, tuple[Json, list[list[Json]]]] = {
         "zone-in": (
             table.chain("zone-in", "prerouting", -300),
-            [[nft.vmap(iif, "zone-in")]],
+            [[nft.jump("zone-led")], [nft.vmap(iif, "zone-in")]],
         ),
         "zone-out": (
             table.chain("zone-out", "output", -300),

@@ -64,6 +64,15 @@ class Wiring:
             for pair in itertools.permutations(router.ranges, 2)
         }
 
+    def led(self) -> set[tuple[RangeWiring, RangeWiring]]:
+        """From where to where guests get by the routes of a router, over one of them."""
+        return {
+            (source, RangeWiring(route.network_id, route.destination))
+            for router in self.routers.values()
+            for route in router.routes
+            for source in router.ranges
+        }
+
     def ports_of(self, network_id: str) -> list[PortWiring]:
         return [port for port in self.ports.values() if port.network_id == network_id]
 

@@ -24,6 +24,8 @@ EXTENSIONS = {
     "empty-string-filtering": ("Empty String Filtering Extension", "Filter by an empty value."),
     "ext-gw-mode": ("Neutron L3 Configurable external gateway mode", "The way out of routers."),
     "external-net": ("Neutron external network", "The attribute router:external of networks."),
+    "extraroute": ("Neutron Extra Route", "Routes of routers."),
+    "extraroute-atomic": ("Atomically add/remove extra routes", "Routes a few at a time."),
     "fip-port-details": ("Floating IP Port Details Extension", "Where a floating IP leads."),
     "filter-validation": ("Filter parameters validation", "Unknown filters are refused."),
     "ip-substring-filtering": ("IP address substring filtering", "Filter ports by address part."),

@@ -10,12 +10,12 @@ from oslo_config import cfg
 from minova.common.context import RequestContext
 from minova.common.undo import Undo
 from minova.common.wsgi import Route
-from minova.companions.network import errors, schemas, views
+from minova.companions.network import addresses, errors, schemas, views
 from minova.companions.network.access import Access, visible_networks, visible_routers
 from minova.companions.network.api.collection import Collection
 from minova.companions.network.binding import Binder
 from minova.companions.network.listing import Resource, Row, columns_of, tag_filters
-from minova.companions.network.queries import interfaces, service_ports
+from minova.companions.network.queries import extra_routes, interfaces, service_ports
 from minova.companions.network.queries import networks as network_queries
 from minova.companions.network.queries import ports as port_queries
 from minova.companions.network.queries import routers as queries
@@ -82,15 +82,23 @@ class Routers:
         values = _values(changes)
         if values:
             queries.update(self._db, id, values)
+        if "routes" in changes:
+            routes = addresses.parse_routes(changes["routes"])
+            extra_routes.change(self._db, id, lambda _: routes)
+        if values or "routes" in changes:
             self._binder.refresh()
-        with self._db.reading() as connection:
-            router = self.collection.find(connection, ctxt, id)
-        return self.collection.answer(ctxt, [router], bulk=False)
+        return self.shown(ctxt, id)
 
     def delete(self, req: falcon.Request, resp: falcon.Response, id: str) -> None:
         """DELETE /v2.0/routers/{id}"""
         router = self.mine(req.context.ctxt, id, "delete_router")
         queries.delete(self._db, router)
+
+    def shown(self, ctxt: RequestContext, router_id: str) -> Row:
+        """The router as the body of an answer."""
+        with self._db.reading() as connection:
+            router = self.collection.find(connection, ctxt, router_id)
+        return self.collection.answer(ctxt, [router], bulk=False)
 
     def mine(self, ctxt: RequestContext, router_id: str, rule: str) -> Row:
         """A router the caller may do this to."""

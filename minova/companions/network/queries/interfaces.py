@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from minova.companions.network import errors
+from minova.companions.network import addresses, errors
 from minova.companions.network.queries import ports as port_queries
 from minova.companions.network.queries.service_ports import GATEWAY_OWNER, INTERFACE_OWNER
 from minova.companions.network.queries.standard import update_values
@@ -44,6 +44,15 @@ def of_router(
     if ipv6_on is None:
         return found
     return [port for port in found if port["network_id"] == ipv6_on and has_ipv6(port)]
+
+
+def routes_of(connection: sa.Connection, router_id: str) -> list[Row]:
+    """The router's routes, which stay until the end of the transaction; RouterNotFound."""
+    query = sa.select(routers.c.routes).where(routers.c.id == router_id).with_for_update()
+    row = connection.execute(query).first()
+    if row is None:
+        raise errors.RouterNotFound(id=router_id)
+    return row[0] or []
 
 
 def has_ipv6(port: Row) -> bool:
@@ -145,9 +154,11 @@ def _check_port(
 def remove(db: Database, router_id: str, port: Row, subnet_ids: Sequence[str]) -> None:
     """Take the port's addresses on these subnets away, and with its last the port.
 
-    RouterInterfaceInUseByFloatingIP when floating addresses lead through one.
+    RouterInterfaceInUseByFloatingIP when floating addresses lead through one,
+    RouterInterfaceInUseByRoute when a route does.
     """
     with db.transaction() as connection:
+        _check_routes(connection, router_id, subnet_ids)
         led = connection.scalar(
             sa.select(ip_allocations.c.subnet_id)
             .join(floating_ips, floating_ips.c.port_id == ip_allocations.c.port_id)
@@ -171,3 +182,12 @@ def remove(db: Database, router_id: str, port: Row, subnet_ids: Sequence[str]) -
         connection.execute(
             sa.update(ports).where(ports.c.id == port["id"]).values(**update_values(ports))
         )
+
+
+def _check_routes(connection: sa.Connection, router_id: str, leaving: Sequence[str]) -> None:
+    """RouterInterfaceInUseByRoute if a next hop is on a subnet that leaves the router."""
+    routes = routes_of(connection, router_id)
+    query = sa.select(subnets.c.id, subnets.c.cidr).where(subnets.c.id.in_(leaving))
+    for subnet_id, cidr in connection.execute(query) if routes else ():
+        if any(addresses.is_within(route["nexthop"], cidr) for route in routes):
+            raise errors.RouterInterfaceInUseByRoute(id=router_id, subnet_id=subnet_id)

@@ -36,6 +36,7 @@ def create(db: Database, values: Row) -> Row:
         **stamp(),
         "external_network_id": None,
         "gateway_port_id": None,
+        "routes": [],
         **values,
     }
     with db.transaction() as connection:
