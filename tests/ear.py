@@ -10,6 +10,7 @@ import oslo_messaging
 from oslo_config import cfg
 
 SECONDS = 10
+_PUBLISHERS = ("nova-api", "nova-compute", "nova-conductor", "nova-scheduler")
 # Event, priority, payload.
 Heard = tuple[str, str, dict[str, Any]]
 
@@ -19,6 +20,7 @@ class Ear:
 
     def __init__(self) -> None:
         self._heard: list[Heard] = []
+        self._asked = 0
         self._more = threading.Condition()
 
     def _keep(self, event: str, priority: str, payload: dict[str, Any]) -> None:
@@ -27,7 +29,7 @@ class Ear:
             self._more.notify_all()
 
     def info(self, ctxt: Any, publisher: str, event: str, payload: Any, metadata: Any) -> None:
-        assert publisher.startswith(("nova-api:", "nova-compute:"))
+        assert publisher.split(":")[0] in _PUBLISHERS
         self._keep(event, "INFO", payload)
 
     def error(self, ctxt: Any, publisher: str, event: str, payload: Any, metadata: Any) -> None:
@@ -40,6 +42,19 @@ class Ear:
     def wait_for(self, uuid: str, count: int) -> list[Heard]:
         """The first `count` notifications about a server, in the order they came."""
         return self._wait(lambda payload: payload["nova_object.data"].get("uuid") == uuid, count)
+
+    def news(self, count: int) -> list[Heard]:
+        """The next `count` notifications that nobody has asked for, by their events' names."""
+        heard = self._wait(lambda payload: True, self._asked + count)[self._asked :]
+        self._asked += len(heard)
+        return sorted(heard, key=lambda each: each[0])
+
+    def forget_until(self, name: str) -> None:
+        """Nobody asks for what was heard until the first news of something of this name."""
+        self._wait(lambda payload: payload["nova_object.data"].get("name") == name, 1)
+        with self._more:
+            names = [payload["nova_object.data"].get("name") for _, _, payload in self._heard]
+            self._asked = names.index(name) + 1
 
     def _wait(self, wanted: Callable[[dict[str, Any]], bool], count: int) -> list[Heard]:
         deadline = time.monotonic() + SECONDS

@@ -18,9 +18,11 @@ from minova.common.context import RequestContext
 from minova.common.notices import Notice
 from minova.common.wsgi import Handler, Route
 from minova.db import aggregates, flavors, hosts, instances, keypairs, server_groups
+from minova.db import notices as told_of
 from minova.db.engine import Database
+from minova.model import notice_resources as resources
 from minova.model import notices as payloads
-from minova.model.notices import Json, stamp, versioned
+from minova.model.notices import Json, versioned
 
 Params = dict[str, str]
 # The resource as it is now: by the call's path and, once it is there, its answer; None if unknown.
@@ -29,16 +31,25 @@ Look = Callable[[Database, falcon.Request, Params, Any], Json | None]
 
 @dataclass(frozen=True)
 class Told:
-    """A row. `phases`: .start and .end, rather than the event alone.
+    """A row. `phases`: which of .start and .end are told, rather than the event alone.
 
     `events` are (key in the body, event) of a call with several meanings; of
-    no key it is `event`, or nothing when that is empty.
+    no key it is `event`, or nothing when that is empty. `asked`: told only with
+    [notifications] notify_on_state_change. A `change` is told only if it is one.
     """
 
     event: str
     look: Look
-    phases: bool = False
+    phases: tuple[str, ...] = ()
     events: tuple[tuple[str, str], ...] = ()
+    asked: bool = False
+    change: bool = False
+
+    @property
+    def every(self) -> set[str]:
+        """All events that it may send."""
+        names = {self.event, *(event for _, event in self.events)} - {""}
+        return {f"{name}.{phase}" for name in names for phase in self.phases} or names
 
 
 def _flavor(db: Database, req: falcon.Request, params: Params, answer: Any) -> Json | None:
@@ -70,38 +81,14 @@ def _service(db: Database, req: falcon.Request, params: Params, answer: Any) -> 
         if not found:
             return None
         key = found[0].uuid
-    service = hosts.service(db, key)
-    fields = ("host", "binary", "disabled", "disabled_reason", "forced_down", "uuid")
-    return versioned(
-        "ServiceStatusPayload",
-        "1.1",
-        {
-            **{field: getattr(service, field) for field in fields},
-            "topic": service.binary.removeprefix("nova-"),
-            "report_count": 0,
-            "availability_zone": None,
-            "last_seen_up": stamp(service.last_seen_at),
-            "version": 0,
-        },
-    )
+    return resources.service(hosts.service(db, key))
 
 
 def _group(db: Database, req: falcon.Request, params: Params, answer: Any) -> Json | None:
     key = params.get("group_id") or (answer and answer["server_group"]["id"])
     if not key:
         return None
-    group = server_groups.get(db, key)
-    fields = ("uuid", "name", "user_id", "project_id", "members", "policy")
-    return versioned(
-        "ServerGroupPayload",
-        "1.1",
-        {
-            **{field: getattr(group, field) for field in fields},
-            "policies": [group.policy],
-            "hosts": None,
-            "rules": {name: str(value) for name, value in group.rules.items()},
-        },
-    )
+    return resources.server_group(server_groups.get(db, key))
 
 
 def _aggregate(db: Database, req: falcon.Request, params: Params, answer: Any) -> Json | None:
@@ -114,12 +101,15 @@ def _aggregate(db: Database, req: falcon.Request, params: Params, answer: Any) -
 
 
 def _server(db: Database, req: falcon.Request, params: Params, answer: Any) -> Json | None:
-    found = instances.get(db, params["server_id"])
-    return payloads.action(found, _who(req.context.ctxt))
+    return told_of.update_of(instances.get(db, params["server_id"]), req.context.ctxt)
 
 
 _FLAVOR = "/v2.1/flavors/{flavor_id}"
 _AGGREGATE = "/v2.1/os-aggregates/{aggregate_id}"
+_SERVER = "/v2.1/servers/{server_id}"
+_BOTH = ("start", "end")
+_TAGGED = Told("instance.update", _server, change=True)
+_RENAMED = Told("instance.update", _server, change=True, asked=True)
 
 TABLE: dict[str, Told] = {
     "POST /v2.1/flavors": Told("flavor.create", _flavor),
@@ -130,30 +120,37 @@ TABLE: dict[str, Told] = {
     f"PUT {_FLAVOR}/os-extra_specs/{{key}}": Told("flavor.update", _flavor),
     f"DELETE {_FLAVOR}/os-extra_specs/{{key}}": Told("flavor.update", _flavor),
     "POST /v2.1/os-keypairs": Told(
-        "keypair.create", _keypair, phases=True, events=(("public_key", "keypair.import"),)
+        "keypair.create", _keypair, phases=_BOTH, events=(("public_key", "keypair.import"),)
     ),
-    "DELETE /v2.1/os-keypairs/{name}": Told("keypair.delete", _keypair, phases=True),
+    "DELETE /v2.1/os-keypairs/{name}": Told("keypair.delete", _keypair, phases=_BOTH),
     "PUT /v2.1/os-services/{service_id}": Told("service.update", _service),
     "DELETE /v2.1/os-services/{service_id}": Told("service.delete", _service),
     "POST /v2.1/os-server-groups": Told("server_group.create", _group),
     "DELETE /v2.1/os-server-groups/{group_id}": Told("server_group.delete", _group),
-    "POST /v2.1/os-aggregates": Told("aggregate.create", _aggregate, phases=True),
-    f"PUT {_AGGREGATE}": Told("aggregate.update_prop", _aggregate, phases=True),
-    f"DELETE {_AGGREGATE}": Told("aggregate.delete", _aggregate, phases=True),
+    "POST /v2.1/os-aggregates": Told("aggregate.create", _aggregate, phases=_BOTH),
+    f"PUT {_AGGREGATE}": Told("aggregate.update_prop", _aggregate, phases=_BOTH),
+    f"DELETE {_AGGREGATE}": Told("aggregate.delete", _aggregate, phases=_BOTH),
     f"POST {_AGGREGATE}/action": Told(
         "",
         _aggregate,
-        phases=True,
+        phases=_BOTH,
         events=(
             ("add_host", "aggregate.add_host"),
             ("remove_host", "aggregate.remove_host"),
             ("set_metadata", "aggregate.update_metadata"),
         ),
     ),
-    # These two have no work that could end later.
-    "POST /v2.1/servers/{server_id}/action": Told(
-        "", _server, events=(("lock", "instance.lock"), ("unlock", "instance.unlock"))
-    ),
+    # That they all have the images, nobody waits for.
+    f"POST {_AGGREGATE}/images": Told("aggregate.cache_images", _aggregate, phases=("start",)),
+    f"PUT {_SERVER}": _RENAMED,
+    f"POST {_SERVER}/metadata": _RENAMED,
+    f"PUT {_SERVER}/metadata": _RENAMED,
+    f"PUT {_SERVER}/metadata/{{key}}": _RENAMED,
+    f"DELETE {_SERVER}/metadata/{{key}}": _RENAMED,
+    f"PUT {_SERVER}/tags": _TAGGED,
+    f"DELETE {_SERVER}/tags": _TAGGED,
+    f"PUT {_SERVER}/tags/{{tag}}": _TAGGED,
+    f"DELETE {_SERVER}/tags/{{tag}}": _TAGGED,
 }
 
 
@@ -166,20 +163,37 @@ def telling(route: Route, db: Database) -> Route:
 def _telling(handler: Handler, row: Told, db: Database) -> Handler:
     @functools.wraps(handler)
     def told(req: falcon.Request, resp: falcon.Response, **params: str) -> Any:
-        if not notices.on():
+        if not notices.on() or (
+            row.asked and cfg.CONF.notifications.notify_on_state_change is None
+        ):
             return handler(req, resp, **params)
         before = _look(db, req, row, params, None)
         answer = handler(req, resp, **params)
         event = _event(row, req.context.get("body"))
         # What is gone is told as it was.
         after = _look(db, req, row, params, answer) or before
+        if row.change and before and after:
+            after = _changed(before, after)
         if event and after:
-            if row.phases:
-                _send(req, f"{event}.start", before or after)
-            _send(req, f"{event}.end" if row.phases else event, after)
+            for phase in row.phases:
+                payload = before if phase == "start" and before else after
+                _send(req, f"{event}.{phase}", payload)
+            if not row.phases:
+                _send(req, event, after)
         return answer
 
     return told
+
+
+def _changed(before: Json, after: Json) -> Json | None:
+    """What an update did to a server; None if nothing."""
+    was, now = before["nova_object.data"], after["nova_object.data"]
+    passing = ("updated_at", "audit_period")
+    if all(now[key] == value for key, value in was.items() if key not in passing):
+        return None
+    if was["display_name"] != now["display_name"]:
+        now["old_display_name"] = was["display_name"]
+    return after
 
 
 def _event(row: Told, body: Any) -> str:
@@ -200,7 +214,3 @@ def _send(req: falcon.Request, event: str, payload: Json) -> None:
     ctxt: RequestContext = req.context.ctxt
     publisher = f"nova-api:{cfg.CONF.host}"
     notices.send(Notice(event, payload, publisher, ctxt.to_wire()))
-
-
-def _who(ctxt: RequestContext) -> Json:
-    return {key: getattr(ctxt, key) for key in ("request_id", "user_id", "project_id")}

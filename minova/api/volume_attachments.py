@@ -87,9 +87,7 @@ class VolumeAttachments:
             else:
                 device = self._add(instance, wanted, attachment)
                 undo.push(instances.remove_device, self._db, device.id)
-                self._lifecycle.begin(
-                    ctxt, instance, "attach_volume", request={"device_id": device.id}
-                )
+                self._lifecycle.begin(ctxt, instance, "attach_volume", request=_request(device))
             undo.clear()
         shown = _shown(req, instance, device)
         for key in ("attachment_id", "bdm_uuid"):
@@ -107,7 +105,8 @@ class VolumeAttachments:
             kept[:] = [replace(_mapping(wanted, attachment), device_name=name)]
             instances.insert_device(connection, current.uuid, kept[0])
 
-        states.at_once(self._db, ctxt, instance.uuid, "attach_volume", insert)
+        asked = {"volume_id": wanted["volumeId"]}
+        states.at_once(self._db, ctxt, instance.uuid, "attach_volume", insert, asked)
         return kept[0]
 
     def _add(self, instance: Instance, wanted: dict[str, Any], attachment: str) -> BlockDevice:
@@ -197,7 +196,7 @@ class VolumeAttachments:
         if device.boot_index == 0:
             raise errors.Forbidden("Cannot detach a root device volume")
         if instance.host is not None:
-            self._lifecycle.begin(ctxt, instance, "detach_volume", request={"device_id": device.id})
+            self._lifecycle.begin(ctxt, instance, "detach_volume", request=_request(device))
             return
         # First it is no more the server's, so that no host connects it; then it is free.
         states.at_once(
@@ -206,9 +205,15 @@ class VolumeAttachments:
             instance.uuid,
             "detach_volume",
             lambda connection, _: instances.remove_device_on(connection, device.id),
+            _request(device),
         )
         if device.attachment_id:
             VolumeClient().detach(device.attachment_id)
+
+
+def _request(device: BlockDevice) -> dict[str, Any]:
+    """What the host, and who is told of it, need to know."""
+    return {"device_id": device.id, "volume_id": device.volume_id}
 
 
 def _mapping(wanted: dict[str, Any], attachment: str) -> BlockDevice:

@@ -23,7 +23,7 @@ from minova.common.inflight import InFlight
 from minova.compute.rpcapi import ComputeAPI
 from minova.conductor import migrate
 from minova.conductor.rpcapi import ConductorAPI
-from minova.db import actions, allocations, instances, states, tables, work
+from minova.db import actions, allocations, instances, notices, states, tables, work
 from minova.db.engine import Database, retried
 from minova.model import states as model_states
 from minova.model import steps
@@ -119,16 +119,18 @@ class Launcher:
             if not work.owned(connection, entry.id, owner):
                 return False
             allocations.release(connection, entry.instance_uuid)
-            kept = connection.execute(
-                table.update()
-                .where(
-                    table.c.uuid == entry.instance_uuid,
-                    table.c.vm_state == model_states.BUILDING,
-                    table.c.deleted_at.is_(None),
-                    (table.c.task_state.is_(None)) | (table.c.task_state != model_states.DELETING),
+            task = table.c.task_state
+            with notices.changing(connection, entry.instance_uuid):
+                kept = connection.execute(
+                    table.update()
+                    .where(
+                        table.c.uuid == entry.instance_uuid,
+                        table.c.vm_state == model_states.BUILDING,
+                        table.c.deleted_at.is_(None),
+                        (task.is_(None)) | (task != model_states.DELETING),
+                    )
+                    .values(host=None, node=None, task_state=model_states.SCHEDULING)
                 )
-                .values(host=None, node=None, task_state=model_states.SCHEDULING)
-            )
             if not kept.rowcount:
                 return False
             work.hand_over(

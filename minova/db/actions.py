@@ -13,8 +13,14 @@ _actions = tables.instance_actions
 _events = tables.instance_action_events
 
 
-def start(connection: sa.Connection, ctxt: RequestContext, uuid: str, action: str) -> int:
-    """Record that `action` begins; its id."""
+def start(
+    connection: sa.Connection,
+    ctxt: RequestContext,
+    uuid: str,
+    action: str,
+    request: dict[str, Any] | None = None,
+) -> int:
+    """Record that `action` begins; its id. `request` is what its work will ask for."""
     now = utcnow()
     values = {
         "instance_uuid": uuid,
@@ -27,7 +33,7 @@ def start(connection: sa.Connection, ctxt: RequestContext, uuid: str, action: st
     }
     key = connection.execute(_actions.insert(), values).inserted_primary_key
     assert key is not None
-    notices.began(connection, ctxt, uuid, action)
+    notices.began(connection, ctxt, uuid, action, request or {})
     return int(key[0])
 
 
@@ -35,8 +41,14 @@ def start(connection: sa.Connection, ctxt: RequestContext, uuid: str, action: st
 _NAMES = {"reboot_hard": "reboot", "forceDelete": "delete", "softDelete": "delete"}
 
 
-def finish(connection: sa.Connection, action_id: int | None, message: str | None) -> None:
-    """Record the end of an action; `message` when it failed."""
+def finish(
+    connection: sa.Connection,
+    action_id: int | None,
+    message: str | None,
+    request: dict[str, Any] | None = None,
+) -> None:
+    """Record the end of an action; `message` when it failed. `request`: as of `start`, if it had
+    no work."""
     if action_id is None:
         return
     now = utcnow()
@@ -45,7 +57,7 @@ def finish(connection: sa.Connection, action_id: int | None, message: str | None
         .where(_actions.c.id == action_id)
         .values(finish_time=now, updated_at=now, message=message[:255] if message else None)
     )
-    notices.ended(connection, action_id, message)
+    notices.ended(connection, action_id, message, request)
 
 
 @retried

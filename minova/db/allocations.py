@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import sqlalchemy as sa
 
-from minova.db import server_groups, tables, work
+from minova.db import notices, server_groups, tables, work
 from minova.db.engine import Database, retried
 from minova.model import migration as migrations
 from minova.model import states
@@ -141,6 +141,7 @@ def claim_move(
                     updated_at=placed.updated_at,
                 )
             )
+            notices.placed(connection, entry.id, uuid)
     except _Refused:
         return False
     return True

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from minova.common import errors
-from minova.db import tables
+from minova.db import notices, tables
 from minova.db.engine import Database, retried
 from minova.model.instance import utcnow
 
@@ -80,9 +80,10 @@ def report_service(db: Database, host: str, binary: str, incarnation: str) -> No
             .values(last_seen_at=now, incarnation=incarnation)
         )
         if not seen.rowcount:
+            key = str(uuid.uuid4())
             connection.execute(
                 _services.insert().values(
-                    uuid=str(uuid.uuid4()),
+                    uuid=key,
                     host=host,
                     binary=binary,
                     incarnation=incarnation,
@@ -92,6 +93,8 @@ def report_service(db: Database, host: str, binary: str, incarnation: str) -> No
                     last_seen_at=now,
                 )
             )
+            row = connection.execute(_services.select().where(_services.c.uuid == key)).one()
+            notices.new_service(connection, row)
 
 
 def services(db: Database, *, host: str | None = None, binary: str | None = None) -> list[Service]:

@@ -4,9 +4,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from minova.common import errors
+from minova.common import errors, notices
 from minova.common.context import RequestContext
 from minova.db import actions, instances, quotas, server_groups, tables, unentered, work
+from minova.db import notices as told
 from minova.db.engine import Database, retried
 from minova.model import states
 from minova.model.instance import Instance
@@ -57,6 +58,8 @@ def create(
                 lease_seconds=lease_seconds,
             )
             entered.append((instance, entry))
+        if group is not None and notices.on():
+            told.joined(connection, ctxt, server_groups.get_on(connection, group))
         return entered
 
 

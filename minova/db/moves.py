@@ -15,7 +15,16 @@ import sqlalchemy as sa
 
 from minova.common import errors
 from minova.common.context import RequestContext
-from minova.db import actions, aggregates, allocations, launches, quotas, tables, work
+from minova.db import (
+    actions,
+    aggregates,
+    allocations,
+    launches,
+    notices,
+    quotas,
+    tables,
+    work,
+)
 from minova.db.engine import Database, retried
 from minova.model import migration as status
 from minova.model import states
@@ -103,15 +112,16 @@ def pass_on(
     """
     column = _instances.c.task_state
     with db.transaction() as connection:
-        moved = connection.execute(
-            _instances.update()
-            .where(
-                _instances.c.uuid == entry.instance_uuid,
-                _instances.c.deleted_at.is_(None),
-                sa.or_(*(column.is_(None) if e is None else column == e for e in expected)),
+        with notices.changing(connection, entry.instance_uuid):
+            moved = connection.execute(
+                _instances.update()
+                .where(
+                    _instances.c.uuid == entry.instance_uuid,
+                    _instances.c.deleted_at.is_(None),
+                    sa.or_(*(column.is_(None) if e is None else column == e for e in expected)),
+                )
+                .values(task_state=task_state, host=host, node=node, updated_at=utcnow())
             )
-            .values(task_state=task_state, host=host, node=node, updated_at=utcnow())
-        )
         if not moved.rowcount or not work.owned(connection, entry.id, owner):
             raise errors.Conflict(
                 f"Instance {entry.instance_uuid} is no longer in the state this action left it."
@@ -125,6 +135,8 @@ def pass_on(
             request={**entry.request, **request},
         )
         followed(connection, entry.instance_uuid, task_state)
+        if task_state == _ON_THE_WAY:
+            notices.passed(connection, entry.id, entry.instance_uuid, task_state)
 
 
 def followed(connection: sa.Connection, instance_uuid: str, task_state: str | None) -> None:
@@ -141,9 +153,10 @@ def followed(connection: sa.Connection, instance_uuid: str, task_state: str | No
         )
 
 
+_ON_THE_WAY = "resize_migrated"
 _STATUS_OF: dict[str | None, str] = {
     "resize_migrating": status.MIGRATING,
-    "resize_migrated": status.POST_MIGRATING,
+    _ON_THE_WAY: status.POST_MIGRATING,
 }
 
 
@@ -365,11 +378,12 @@ def _end_in_error(connection: sa.Connection, instance_uuid: str, message: str) -
     for action_id in work.end_all(connection, instance_uuid):
         actions.finish(connection, action_id, message)
     abandoned(connection, instance_uuid)
-    connection.execute(
-        _instances.update()
-        .where(_instances.c.uuid == instance_uuid)
-        .values(vm_state=states.ERROR, task_state=None)
-    )
+    with notices.changing(connection, instance_uuid):
+        connection.execute(
+            _instances.update()
+            .where(_instances.c.uuid == instance_uuid)
+            .values(vm_state=states.ERROR, task_state=None)
+        )
     connection.execute(
         tables.instance_faults.insert().values(
             instance_uuid=instance_uuid,

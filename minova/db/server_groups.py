@@ -90,10 +90,15 @@ def count(connection: sa.Connection, project_id: str, user_id: str | None = None
 def get(db: Database, group_uuid: str) -> ServerGroup:
     """One group with its members; errors.NotFound."""
     with db.reading() as connection:
-        found = connection.execute(_groups.select().where(_groups.c.uuid == group_uuid)).all()
-        if not found:
-            raise not_found(group_uuid)
-        return _whole(connection, found)[0]
+        return get_on(connection, group_uuid)
+
+
+def get_on(connection: sa.Connection, group_uuid: str) -> ServerGroup:
+    """`get` on a connection one has."""
+    found = connection.execute(_groups.select().where(_groups.c.uuid == group_uuid)).all()
+    if not found:
+        raise not_found(group_uuid)
+    return _whole(connection, found)[0]
 
 
 def not_found(group_uuid: str) -> errors.NotFound:

@@ -70,7 +70,8 @@ def begin(
         elif row.tasks and instance.task_state is not None:
             _end_others(connection, uuid, f"A {word or action} took the server over.")
         host = None if stage else more.pop("host", instance.host)
-        action_id = actions.start(connection, ctxt, uuid, action)
+        request = {**(request or {}), **more}
+        action_id = actions.start(connection, ctxt, uuid, action, request)
         return work.add(
             connection,
             instance_uuid=uuid,
@@ -78,7 +79,7 @@ def begin(
             stage=stage or ("host" if host else "conductor"),
             host=host,
             context=ctxt.to_wire(),
-            request={**(request or {}), **more},
+            request=request,
             action_id=action_id,
             lease_seconds=lease_seconds,
         )
@@ -91,9 +92,11 @@ def at_once(
     uuid: str,
     action: str,
     change: Callable[[sa.Connection, Instance], None],
+    request: dict[str, Any] | None = None,
 ) -> None:
     """An action that is done with its transaction, because no host has the instance.
 
+    `request` is what its work would have asked for, if it had one.
     Raises errors.Conflict as `begin` does, or when a host has it by now.
     """
     with db.transaction() as connection:
@@ -108,7 +111,8 @@ def at_once(
                 "Try again."
             )
         change(connection, instance)
-        actions.finish(connection, actions.start(connection, ctxt, uuid, action), None)
+        action_id = actions.start(connection, ctxt, uuid, action, request)
+        actions.finish(connection, action_id, None, request)
 
 
 def check(
@@ -199,6 +203,7 @@ def advance(
         if not swapped.rowcount:
             raise errors.Conflict(f"Instance {uuid} is no longer in the state this action left it.")
         moves.followed(connection, uuid, task)
+        notices.passed(connection, work_id, uuid, task)
 
 
 @retried
@@ -308,6 +313,7 @@ def fail(
         if written and after == states.ERROR:
             _add_fault(connection, entry.instance_uuid, code, message, details)
         actions.finish(connection, entry.action_id, message)
+        notices.broke(connection, owner, entry.context, message)
         work.end(connection, entry.id)
 
 
@@ -384,4 +390,5 @@ def power_state_seen(db: Database, uuid: str, host: str, power_state: int) -> bo
             return True
         values = {"vm_state": vm_state, "power_state": power_state, "updated_at": utcnow()}
         seen = _instances.update().where(_unchanged(instance)).values(**values)
-        return bool(connection.execute(seen).rowcount)
+        with notices.changing(connection, uuid):
+            return bool(connection.execute(seen).rowcount)

@@ -1,12 +1,18 @@
-"""The payloads of notifications: versioned objects, as Nova names and versions them.
+"""The payloads of notifications about servers: versioned objects, as Nova names and versions them.
 
-Names, versions and fields are those of Nova's notification samples.
+Names, versions and fields are those of Nova's notification samples. Those of
+other resources are in `model.notice_resources`.
 """
 
+import base64
 import datetime as dt
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 from minova.model import states
+from minova.model.audit_period import Period
 from minova.model.instance import Flavor, Instance
 
 Json = dict[str, Any]
@@ -19,35 +25,6 @@ _POWER = {
     states.CRASHED: "crashed",
     states.POWER_SUSPENDED: "suspended",
 }
-# Actions of model.states whose event is not called like them.
-EVENTS = {
-    "forceDelete": "delete",
-    "softDelete": "soft_delete",
-    "start": "power_on",
-    "stop": "power_off",
-    "reboot_hard": "reboot",
-    "migrate": "resize",
-    "confirmResize": "resize_confirm",
-    "revertResize": "resize_revert",
-    "live-migration": "live_migration",
-    "createImage": "snapshot",
-    "createBackup": "snapshot",
-    "shelveOffload": "shelve_offload",
-    "changePassword": "change_password",
-    "attach_volume": "volume_attach",
-    "detach_volume": "volume_detach",
-    "swap_volume": "volume_swap",
-    "attach_interface": "interface_attach",
-    "detach_interface": "interface_detach",
-    "addSecurityGroup": "add_security_group",
-    "removeSecurityGroup": "remove_security_group",
-    "resetState": "reset_state",
-}
-
-
-def event_of(action: str) -> str:
-    """`instance.<name>` of an action of model.states."""
-    return f"instance.{EVENTS.get(action, action)}"
 
 
 def versioned(name: str, version: str, data: Json) -> Json:
@@ -89,40 +66,139 @@ def flavor(shown: Flavor, projects: list[str] | None = None) -> Json:
     )
 
 
-def action(instance: Instance, request: Json, fault: str | None = None) -> Json:
-    """InstanceActionPayload; `request` has request_id, user_id and project_id of who asked."""
-    data = {**_instance(instance, request), "fault": fault and exception(fault)}
-    return versioned("InstanceActionPayload", "1.9", data)
+@dataclass(frozen=True)
+class Done:
+    """What is told of: to `instance`, asked for by `who` (request_id, user_id, project_id).
+
+    `request` is that of the action's work, `fault` why it failed; `period` the
+    one that is being audited.
+    """
+
+    instance: Instance
+    who: Json
+    period: Period
+    request: Json = field(default_factory=dict)
+    fault: str | None = None
 
 
-def creation(instance: Instance, request: Json, fault: str | None = None) -> Json:
-    """InstanceCreatePayload."""
-    data = {
-        **_instance(instance, request),
-        "fault": fault and exception(fault),
-        "keypairs": [],
+def of_event(event: str, done: Done) -> Json | None:
+    """The payload of `instance.<name>[.<phase>]`; None when there is nothing to tell."""
+    return _KINDS.get(event.split(".")[1], action)(done)
+
+
+def action(done: Done) -> Json:
+    """InstanceActionPayload."""
+    return versioned("InstanceActionPayload", "1.9", _action(done))
+
+
+def _creation(done: Done) -> Json:
+    instance = done.instance
+    more = {
+        "keypairs": [_key(instance)] if instance.key_data else [],
         "tags": instance.tags,
         "trusted_image_certificates": None,
         "instance_name": instance.domain_name,
     }
-    return versioned("InstanceCreatePayload", "1.13", data)
+    return versioned("InstanceCreatePayload", "1.13", _action(done) | more)
 
 
-def update(instance: Instance, request: Json, before: tuple[str, str | None]) -> Json:
-    """InstanceUpdatePayload; `before` are the vm_state and task_state it had."""
+def _key(instance: Instance) -> Json:
+    public = str(instance.key_data)
+    data = {
+        "user_id": instance.user_id,
+        "name": instance.key_name,
+        "fingerprint": _fingerprint(public),
+        "public_key": public,
+        "type": "x509" if public.startswith("-----") else "ssh",
+    }
+    return versioned("KeypairPayload", "1.0", data)
+
+
+def _fingerprint(public: str) -> str:
+    """That of an SSH key, as `ssh-keygen -E md5` shows it; empty for anything else."""
+    try:
+        blob = base64.b64decode(public.split()[1], validate=True)
+    except (IndexError, ValueError):
+        return ""
+    digest = hashlib.md5(blob, usedforsecurity=False).hexdigest()
+    return ":".join(digest[i : i + 2] for i in range(0, len(digest), 2))
+
+
+def exists(done: Done) -> Json:
+    """InstanceExistsPayload: what there was in the period."""
+    data = _instance(done) | {"audit_period": audit_period(done.period)}
+    return versioned("InstanceExistsPayload", "2.1", data)
+
+
+def _resize_prep(done: Done) -> Json:
+    more = {"new_flavor": flavor(done.request["migration"].new_flavor)}
+    return versioned("InstanceActionResizePrepPayload", "1.4", _action(done) | more)
+
+
+def _rebuild(done: Done) -> Json:
+    data = _action(done) | {"trusted_image_certificates": None}
+    return versioned("InstanceActionRebuildPayload", "1.10", data)
+
+
+def _rescue(done: Done) -> Json:
+    data = _action(done) | {"rescue_image_ref": done.request.get("image_id")}
+    return versioned("InstanceActionRescuePayload", "1.4", data)
+
+
+def _snapshot(done: Done) -> Json | None:
+    """None for the image of a server's volumes, which no host makes."""
+    image_id = done.request.get("making_image")
+    if image_id is None:
+        return None
+    data = _action(done) | {"snapshot_image_id": image_id}
+    return versioned("InstanceActionSnapshotPayload", "1.10", data)
+
+
+def _volume(done: Done) -> Json:
+    data = _action(done) | {"volume_id": done.request.get("volume_id")}
+    return versioned("InstanceActionVolumePayload", "1.7", data)
+
+
+_KINDS: dict[str, Callable[[Done], Json | None]] = {
+    "create": _creation,
+    "exists": exists,
+    "resize_prep": _resize_prep,
+    "rebuild": _rebuild,
+    "rebuild_scheduled": _rebuild,
+    "rescue": _rescue,
+    "snapshot": _snapshot,
+    "volume_attach": _volume,
+    "volume_detach": _volume,
+}
+
+
+def update(done: Done, before: tuple[str, str | None], old_name: str | None = None) -> Json:
+    """InstanceUpdatePayload; `before` are the vm_state and task_state it had.
+
+    `old_name` is the name it had, if that has changed.
+    """
     change = {
         "old_state": before[0],
-        "state": instance.vm_state,
+        "state": done.instance.vm_state,
         "old_task_state": before[1],
-        "new_task_state": instance.task_state,
+        "new_task_state": done.instance.task_state,
     }
-    data = {
-        **_instance(instance, request),
+    more = {
         "state_update": versioned("InstanceStateUpdatePayload", "1.0", change),
-        "old_display_name": None,
-        "tags": instance.tags,
+        "audit_period": audit_period(done.period),
+        "old_display_name": old_name,
+        "tags": done.instance.tags,
     }
-    return versioned("InstanceUpdatePayload", "2.1", data)
+    return versioned("InstanceUpdatePayload", "2.1", _instance(done) | more)
+
+
+def audit_period(period: Period) -> Json:
+    """AuditPeriodPayload."""
+    data = {
+        "audit_period_beginning": stamp(period[0]),
+        "audit_period_ending": stamp(period[1]),
+    }
+    return versioned("AuditPeriodPayload", "1.0", data)
 
 
 def exception(message: str) -> Json:
@@ -137,7 +213,12 @@ def exception(message: str) -> Json:
     return versioned("ExceptionPayload", "1.1", data)
 
 
-def _instance(instance: Instance, request: Json) -> Json:
+def _action(done: Done) -> Json:
+    return _instance(done) | {"fault": done.fault and exception(done.fault)}
+
+
+def _instance(done: Done) -> Json:
+    instance, who = done.instance, done.who
     return {
         "uuid": instance.uuid,
         "user_id": instance.user_id,
@@ -171,9 +252,9 @@ def _instance(instance: Instance, request: Json) -> Json:
         "locked": instance.locked,
         "locked_reason": instance.locked_reason,
         "auto_disk_config": instance.disk_config,
-        "request_id": request.get("request_id"),
-        "action_initiator_user": request.get("user_id"),
-        "action_initiator_project": request.get("project_id"),
+        "request_id": who.get("request_id"),
+        "action_initiator_user": who.get("user_id"),
+        "action_initiator_project": who.get("project_id"),
         "shares": [],
     }
 

@@ -28,6 +28,7 @@ from minova.scheduler import moving
 from minova.scheduler.drivers import DRIVERS, Candidates
 from minova.scheduler.filters import Request
 from minova.scheduler.host_state import HostState, all_hosts
+from minova.scheduler.notices import Telling
 from minova.scheduler.rpcapi import VERSION
 
 LOG = logging.getLogger(__name__)
@@ -56,11 +57,13 @@ class SchedulerManager:
             instance = instances.get(self._db, uuid)
             if instance.task_state != states.ACTIONS[work.action].tasks[0]:
                 raise errors.Conflict(f"Instance {uuid} is no longer to be scheduled.")
+        told = Telling(ctxt, instance, work)
         # Those of a group one by one: each has to see where the others went, or servers
         # launched together would all choose the same host, for all that the claim checks.
         alone = self._grouped if "group" in instance.scheduler_hints else nullcontext()
         with step(7, instance=uuid), alone:
-            host = self._claim(instance, work)
+            with told:
+                host = self._claim(instance, work)
             tracing.annotate(host=host)
         cast = self._compute.build if work.action == "create" else self._compute.run
         cast(ctxt, host, work.id)
@@ -71,7 +74,9 @@ class SchedulerManager:
         instance = instances.get(self._db, work.instance_uuid)
         if instance.task_state != _TO_BE_MOVED:
             raise errors.Conflict(f"Instance {instance.uuid} is no longer to be moved.")
-        host = self._claim_move(replace(instance, flavor=migration.new_flavor), work, migration)
+        wanted = replace(instance, flavor=migration.new_flavor)
+        with Telling(ctxt, wanted, work):
+            host = self._claim_move(wanted, work, migration)
         self._compute.run(ctxt, str(migration.source_compute), work.id)
         return host
 

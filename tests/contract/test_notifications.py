@@ -230,7 +230,7 @@ def test_changes_of_resources_are_heard_of_in_their_order(ear: Ear, db: Database
     hosts.report_service(db, "h", "nova-compute", "i")
     service = hosts.services(db)[0].uuid
     client = testing.TestClient(app.build(db, authenticate=lambda req: admin))
-    expected: list[str] = []
+    expected: list[str] = ["service.create"]
     for method, path, body, events in RESOURCES:
         answer = client.simulate_request(
             method,

@@ -4,6 +4,7 @@ A soft delete only stops the guest; until it is reclaimed, it can be restored.
 """
 
 from minova.common.context import RequestContext
+from minova.compute import notices
 from minova.compute.actions.host import Host, Outcome
 from minova.compute.actions.volumes import let_go
 from minova.model import states
@@ -12,7 +13,8 @@ from minova.model.work import Work
 
 
 def _delete(host: Host, ctxt: RequestContext, instance: Instance, work: Work) -> Outcome:
-    host.driver.destroy(instance)
+    with notices.shutting_down(ctxt, instance):
+        host.driver.destroy(instance)
     if any(device.is_volume for device in instance.block_devices):
         # First whatever holds them: also what an action that died has reserved.
         for attachment_id in host.volumes.attachments(instance.uuid):
