@@ -184,9 +184,12 @@ class Driver(Protocol):
     def resume(self, instance: Instance) -> None:
         """Go on where `suspend` has stopped, at the right time; its volumes are connected."""
 
-    def set_password(self, instance: Instance, password: str) -> None:
-        """Have the guest's agent set the administrator's password, within half a minute.
+    def set_password(
+        self, instance: Instance, password: str, cancelled: Callable[[], bool] = never
+    ) -> None:
+        """Have the guest's agent set the administrator's password, within a minute.
 
+        A guest that has just started gets time to boot its agent.
         Raises errors.Conflict when the image names no agent, or it refuses, and
         errors.NotSupported when it does not answer.
         """

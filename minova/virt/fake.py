@@ -205,7 +205,9 @@ class FakeDriver:
         self._enter("resume")
         fake_sleep.resume(self.host, instance)
 
-    def set_password(self, instance: Instance, password: str) -> None:
+    def set_password(
+        self, instance: Instance, password: str, cancelled: Callable[[], bool] = never
+    ) -> None:
         self._enter("set_password")
         fake_agent.set_password(self.host, instance, password)
 
@@ -305,6 +307,7 @@ class FakeDriver:
             raise errors.NotFound(resource="Disk of server", id=instance.uuid)
         if cancelled():
             raise errors.Conflict("The server is being deleted; its disk is not copied any more.")
+        fake_agent.freeze(self.host, instance)
         size = (instance.flavor.root_gb or 1) * 1024**3
         data = qcow2.empty(size, f"disk of {guest.uuid}".encode())
         yield DiskImage(len(data), lambda: iter((data,)))
@@ -321,7 +324,6 @@ class FakeDriver:
     def image_cache_sweep(self, in_use: Iterable[str], min_age: int) -> list[str]:
         self._enter("image_cache_sweep")
         kept, oldest = set(in_use), time.time() - min_age
-        fake_agent.freeze(self.host, instance)
         gone = []
         with self.host.downloads:
             for key, image in list(self.host.images.items()):

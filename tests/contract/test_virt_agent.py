@@ -27,7 +27,9 @@ def _boot(rig: Rig, **properties: str) -> Instance:
     return instance
 
 
-def test_a_silent_agent_is_told_from_none(rig: Rig) -> None:
+def test_a_silent_agent_is_told_from_none(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not rig.is_fake:
+        monkeypatch.setattr("minova.virt.libvirt.agent._BOOT_WAIT", 0.5)
     instance = _boot(rig, hw_qemu_guest_agent="yes")
     if rig.is_fake:  # whose agents always answer
         rig.driver.set_password(instance, "secret")
@@ -38,6 +40,14 @@ def test_a_silent_agent_is_told_from_none(rig: Rig) -> None:
     rig.driver.power_off(instance, timeout=0)
     with pytest.raises(errors.Conflict, match="does not run"):
         rig.driver.set_password(instance, "secret")
+
+
+def test_nobody_waits_for_the_agent_of_a_server_that_is_taken_over(rig: Rig) -> None:
+    instance = _boot(rig, hw_qemu_guest_agent="yes")
+    if rig.is_fake:
+        return  # its agents are there at once
+    with pytest.raises(errors.Conflict, match="taken over"):
+        rig.driver.set_password(instance, "secret", lambda: True)
 
 
 def _copies(rig: Rig, instance: Instance) -> bool:

@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -70,8 +71,15 @@ class Rig:
 
 @pytest.fixture
 def make_rig(private_libvirt: "PrivateLibvirt") -> Iterator[Callable[..., Rig]]:
+    with rigs(private_libvirt) as make:
+        yield make
+
+
+@contextmanager
+def rigs(private_libvirt: "PrivateLibvirt") -> Iterator[Callable[..., Rig]]:
+    """Makes rigs; all that is on them goes at the end."""
     conf.register()
-    rigs: list[Rig] = []
+    made: list[Rig] = []
 
     def make(**options: object) -> Rig:
         folder = private_libvirt.path / uuid4().hex
@@ -87,11 +95,11 @@ def make_rig(private_libvirt: "PrivateLibvirt") -> Iterator[Callable[..., Rig]]:
             cfg.CONF.set_override(name, value, "libvirt")
         rig = Rig(private_libvirt)
         rig.driver.start(rig.events.put)
-        rigs.append(rig)
+        made.append(rig)
         return rig
 
     yield make
-    for rig in rigs:
+    for rig in made:
         for uuid in rig.driver.leftovers([]):
             rig.driver.destroy_leftover(uuid)
         rig.driver.stop()

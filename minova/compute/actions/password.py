@@ -11,7 +11,7 @@ def setting(
     password: str, host: Host, ctxt: RequestContext, instance: Instance, work: Work
 ) -> Outcome:
     """What changePassword does, for one who has the password."""
-    host.driver.set_password(instance, password)
+    host.driver.set_password(instance, password, host.cancelled(instance.uuid).is_set)
     return {}
 
 

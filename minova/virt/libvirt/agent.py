@@ -13,42 +13,39 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
-
-import libvirt
+from xml.etree import ElementTree
 
 from minova.common import errors
 from minova.model import guest_agent, states
 from minova.model.instance import Instance
 from minova.virt.libvirt.disks import InstanceFolder
-from minova.virt.libvirt.guest import Guest
+from minova.virt.libvirt.domain.element import Element
+from minova.virt.libvirt.domain.guest_agent import CHANNEL
+from minova.virt.libvirt.guest import REBOOT_INSIDE, SHUTDOWN_INSIDE, Guest
+from minova.virt.libvirt.watch import Watch
 
 LOG = logging.getLogger(__name__)
 NOTE = "frozen"
 # Seconds. Whatever the question is, libvirt first asks for five whether the agent listens.
-_PASSWORD, _FREEZE, _THAW, _CLOCK = 20, 60, 10, 5
+_PASSWORD, _FREEZE, _THAW, _CLOCK = 10, 60, 10, 5
+# A guest that started less than this ago may still boot, and its agent has so long to come. All
+# that a password takes is less than a minute, for which HTTP clients wait.
+_BOOTING, _BOOT_WAIT = 120.0, 40.0
 _PATIENCE = 30.0
 _ASK_AGAIN = 1.0
-# What libvirt says of an agent that is not there or does not answer, and of one that says no.
-_SILENT = (
-    libvirt.VIR_ERR_AGENT_UNRESPONSIVE,
-    libvirt.VIR_ERR_AGENT_UNSYNCED,
-    libvirt.VIR_ERR_ARGUMENT_UNSUPPORTED,
-)
-_REFUSED = (
-    libvirt.VIR_ERR_CONFIG_UNSUPPORTED,
-    libvirt.VIR_ERR_INTERNAL_ERROR,
-    libvirt.VIR_ERR_OPERATION_INVALID,
-)
 
 
-def set_password(guest: Guest, instance: Instance, password: str) -> None:
+def set_password(
+    guest: Guest, watch: Watch, instance: Instance, password: str, cancelled: Callable[[], bool]
+) -> None:
     """See `Driver.set_password`."""
     guest_agent.require(instance)
     if not guest.is_running():
         raise errors.Conflict(f"The guest of server {instance.uuid} does not run; start it.")
+    if watch.age(guest.uuid) < _BOOTING:
+        watch.wait(guest.uuid, lambda: _has_come(guest), _BOOT_WAIT, cancelled=cancelled)
     user = guest_agent.administrator(instance)
-    _ask(
-        guest,
+    guest.ask_agent(
         lambda domain: domain.setUserPassword(user, password, 0),
         _PASSWORD,
         f"set the password of {user}",
@@ -64,25 +61,28 @@ def set_clock(guest: Guest, instance: Instance) -> None:
 
     if guest_agent.is_there(instance):
         try:
-            _ask(guest, tell, _CLOCK, "set the clock")
+            guest.ask_agent(tell, _CLOCK, "set the clock")
         except errors.MinovaError as error:
             LOG.info("instance %s: its clock is not set: %s", instance.uuid, error.message)
 
 
-def shut_down(guest: Guest, *, reboot: bool = False) -> None:
-    """Have it shut down or reboot from inside; nothing when it has no agent that listens.
+def shut_down(guest: Guest, wanted: Callable[[], bool], *, reboot: bool) -> None:
+    """Have it shut down or reboot from inside, if it has an agent that listens, and it is `wanted`.
 
     Returns when it has, or has said no, or after a minute.
     """
-    flag = libvirt.VIR_DOMAIN_SHUTDOWN_GUEST_AGENT
-    if reboot:
-        flag = libvirt.VIR_DOMAIN_REBOOT_GUEST_AGENT
 
     def ask(domain: Any) -> None:
-        (domain.reboot if reboot else domain.shutdownFlags)(flag)
+        if not wanted():
+            return
+        if reboot:
+            domain.reboot(REBOOT_INSIDE)
+        else:
+            domain.shutdownFlags(SHUTDOWN_INSIDE)
 
     try:
-        _ask(guest, ask, _CLOCK, "shut down")
+        if _channel(guest) is not None:
+            guest.ask_agent(ask, _CLOCK, "shut down")
     except errors.MinovaError as error:
         LOG.info("instance %s: %s", guest.uuid, error.message)
 
@@ -119,7 +119,7 @@ def thaw_left(
     while note.exists() and not cancelled():
         try:
             if guest.is_running():
-                _ask(guest, lambda domain: domain.fsThaw(), _THAW, "thaw its file systems")
+                guest.ask_agent(lambda domain: domain.fsThaw(), _THAW, "thaw its file systems")
             note.unlink(missing_ok=True)
         except errors.MinovaError as error:
             if time.monotonic() > end:
@@ -137,35 +137,21 @@ def _freeze(guest: Guest, folder: InstanceFolder, instance: Instance) -> None:
         raise errors.Conflict(f"The guest of server {instance.uuid} was frozen before.")
     note.touch()
     try:
-        _ask(guest, lambda domain: domain.fsFreeze(), _FREEZE, "freeze its file systems")
+        guest.ask_agent(lambda domain: domain.fsFreeze(), _FREEZE, "freeze its file systems")
     except errors.MinovaError:
         if time.monotonic() < began + _FREEZE:
             note.unlink()  # otherwise it may still do it
         raise
 
 
-def _ask(guest: Guest, question: Callable[[Any], object], seconds: int, doing: str) -> None:
-    """Have the agent answer `question(domain)` within `seconds`.
+def _channel(guest: Guest) -> Element | None:
+    """What libvirt tells of the running guest's channel to its agent."""
+    xml = guest.xml(live=True)
+    found = ElementTree.fromstring(xml).findall("devices/channel/target") if xml else ()
+    return next((target for target in found if target.get("name") == CHANNEL), None)
 
-    errors.NotSupported when it is silent, errors.Conflict when it says no.
-    """
 
-    def ask(domain: Any) -> None:
-        try:
-            domain.agentSetResponseTimeout(seconds, 0)
-            question(domain)
-        except libvirt.libvirtError as error:
-            code = error.get_error_code()
-            if code not in (*_SILENT, *_REFUSED) or not domain.connect().isAlive():
-                raise
-            LOG.warning("instance %s: the guest agent: %s", guest.uuid, error)
-            if code in _REFUSED:
-                raise errors.Conflict(
-                    f"The guest agent of server {guest.uuid} could not {doing}."
-                ) from error
-            raise errors.NotSupported(
-                f"The guest agent of server {guest.uuid} does not answer, so it could not "
-                f"{doing}; see that qemu-guest-agent runs in the server."
-            ) from error
-
-    guest.ask(ask, doing)
+def _has_come(guest: Guest) -> bool:
+    """Whether somebody in the guest has opened the channel, or never will."""
+    channel = _channel(guest)
+    return channel is None or channel.get("state") == "connected"

@@ -44,7 +44,7 @@ class Listener(Protocol):
     """Who hears events; called in libvirt's thread, so it must return at once."""
 
     def touched(self, uuid: str) -> None:
-        """Something about this domain has changed: its state, or a device is gone."""
+        """Something about it has changed: its state, its agent, or a device is gone."""
 
     def rebooted(self, uuid: str) -> None:
         """The guest was reset."""
@@ -178,6 +178,7 @@ class Connection:
                 libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED: self._on_domain_event,
                 libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVAL_FAILED: self._on_domain_event,
                 libvirt.VIR_DOMAIN_EVENT_ID_JOB_COMPLETED: self._on_domain_event,
+                libvirt.VIR_DOMAIN_EVENT_ID_AGENT_LIFECYCLE: self._on_domain_event,
                 libvirt.VIR_DOMAIN_EVENT_ID_REBOOT: self._on_reboot,
             }
             for event, callback in events.items():

@@ -28,10 +28,11 @@ from minova.virt.driver import (
     HostResources,
     ImageSource,
     LifecycleEvent,
+    never,
 )
 from minova.virt.libvirt import (
-    configdrive,
     agent,
+    configdrive,
     consolelog,
     consoles,
     disks,
@@ -190,8 +191,10 @@ class LibvirtDriver:
     def resume(self, instance: Instance) -> None:
         sleep.resume(self._guest(instance.uuid), self._watch, instance)
 
-    def set_password(self, instance: Instance, password: str) -> None:
-        agent.set_password(self._guest(instance.uuid), instance, password)
+    def set_password(
+        self, instance: Instance, password: str, cancelled: Callable[[], bool] = never
+    ) -> None:
+        agent.set_password(self._guest(instance.uuid), self._watch, instance, password, cancelled)
 
     def trigger_crash_dump(self, instance: Instance) -> None:
         inside.trigger_crash_dump(self._guest(instance.uuid), instance)

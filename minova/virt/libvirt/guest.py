@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import libvirt
 
+from minova.common import errors
 from minova.model import states
 from minova.virt.libvirt.connection import Connection
 from minova.virt.libvirt.domain.identity import NAMESPACE
@@ -35,6 +36,20 @@ _UNDEFINE = (
     | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
     | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
 )
+# What libvirt says of an agent that is not there or does not answer, and of one that says no.
+_SILENT = (
+    libvirt.VIR_ERR_AGENT_UNRESPONSIVE,
+    libvirt.VIR_ERR_AGENT_UNSYNCED,
+    libvirt.VIR_ERR_ARGUMENT_UNSUPPORTED,
+)
+_REFUSED = (
+    libvirt.VIR_ERR_CONFIG_UNSUPPORTED,
+    libvirt.VIR_ERR_INTERNAL_ERROR,
+    libvirt.VIR_ERR_OPERATION_INVALID,
+)
+# What tells libvirt to go through the agent.
+SHUTDOWN_INSIDE = libvirt.VIR_DOMAIN_SHUTDOWN_GUEST_AGENT
+REBOOT_INSIDE = libvirt.VIR_DOMAIN_REBOOT_GUEST_AGENT
 _ASK_SECONDS = 0.5
 _LIVE = libvirt.VIR_DOMAIN_AFFECT_LIVE
 _CONFIG = libvirt.VIR_DOMAIN_AFFECT_CONFIG
@@ -119,9 +134,31 @@ class Guest:
         """Send it a non-maskable interrupt."""
         self._call(lambda domain: domain.injectNMI(0), None, "send the guest an NMI")
 
-    def ask(self, question: Callable[[Any], None], doing: str) -> None:
-        """`question(domain)`, for what has a file of its own; nothing when there is no domain."""
-        self._call(question, None, doing)
+    def ask_agent(self, question: Callable[[Any], object], seconds: int, doing: str) -> None:
+        """Have its agent answer `question(domain)` within `seconds`; nothing without a domain.
+
+        errors.NotSupported when it is silent, errors.Conflict when it says no.
+        """
+
+        def ask(domain: Any) -> None:
+            try:
+                domain.agentSetResponseTimeout(seconds, 0)
+                question(domain)
+            except libvirt.libvirtError as error:
+                code = error.get_error_code()
+                if code not in (*_SILENT, *_REFUSED) or not domain.connect().isAlive():
+                    raise
+                LOG.warning("instance %s: the guest agent: %s", self.uuid, error)
+                if code in _REFUSED:
+                    raise errors.Conflict(
+                        f"The guest agent of server {self.uuid} could not {doing}."
+                    ) from error
+                raise errors.NotSupported(
+                    f"The guest agent of server {self.uuid} does not answer, so it could not "
+                    f"{doing}; see that qemu-guest-agent runs in the server."
+                ) from error
+
+        self._call(ask, None, doing)
 
     def stats(self) -> dict[str, Any]:
         """libvirt's statistics of it, by libvirt's names; empty when there is none."""

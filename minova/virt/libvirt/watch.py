@@ -45,6 +45,7 @@ class Watch:
         self._ours: Counter[str] = Counter()
         self._news: Counter[str] = Counter()
         self._resets: Counter[str] = Counter()
+        self._started: dict[str, float] = {}
         self._queue: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
 
@@ -74,6 +75,7 @@ class Watch:
     def rebooted(self, uuid: str) -> None:
         with self._changed:
             self._resets[uuid] += 1
+            self._started[uuid] = time.monotonic()
         self.touched(uuid)
 
     def connected(self) -> None:
@@ -98,20 +100,31 @@ class Watch:
                     del self._ours[uuid]
                 if done:
                     self._known[uuid] = power_state
+                if done and power_state == states.RUNNING:
+                    self._started[uuid] = time.monotonic()
             self._queue.put(uuid)
 
     def forget(self, uuid: str) -> None:
         """The guest is no more."""
         with self._changed:
-            for memory in (self._known, self._news, self._resets):
+            for memory in (self._known, self._news, self._resets, self._started):
                 memory.pop(uuid, None)
 
     def resets(self, uuid: str) -> int:
         """How often the guest was seen to reset."""
         return self._resets[uuid]
 
+    def age(self, uuid: str) -> float:
+        """Seconds since we have brought it to run, or it has reset; endless if never."""
+        return time.monotonic() - self._started.get(uuid, -math.inf)
+
     def wait(
-        self, uuid: str, done: Callable[[], bool], seconds: float, every: float = math.inf
+        self,
+        uuid: str,
+        done: Callable[[], bool],
+        seconds: float,
+        every: float = math.inf,
+        cancelled: Callable[[], bool] = never,
     ) -> bool:
         """Until `done()`, asked again at every event of the guest; False when time is up.
 

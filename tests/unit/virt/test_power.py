@@ -8,9 +8,12 @@ from minova.virt.libvirt.watch import Watch
 
 
 class Guest:
-    """Ends at the press number `obeys` of its button."""
+    """Ends at the press number `obeys` of its button, or when its agent is asked."""
 
     uuid = "a"
+    channel = ""
+    obeys_inside = False
+    asked = 0
 
     def __init__(self, obeys: int, power_state: int = states.RUNNING) -> None:
         self.state, self.obeys = power_state, obeys
@@ -34,6 +37,15 @@ class Guest:
         self.presses += 1
         if self.presses >= self.obeys:
             self.watch.rebooted("a")
+
+    def xml(self, *, live: bool) -> str:
+        return f"<domain><devices><channel>{self.channel}</channel></devices></domain>"
+
+    def ask_agent(self, question: object, seconds: int, doing: str) -> None:
+        self.asked += 1
+        if self.obeys_inside:
+            self.state = states.SHUTDOWN
+            self.watch.touched("a")
 
     def kill(self) -> None:
         self.kills += 1
@@ -61,6 +73,20 @@ def test_a_deaf_guest_is_killed_when_the_time_is_over() -> None:
     guest = Guest(obeys=10**6)
     power.stop(guest, guest.watch, 0.1)
     assert guest.presses >= 2 and guest.kills == 1
+
+
+@pytest.mark.parametrize("obeys", [1, 10**6])
+def test_a_deaf_guest_is_asked_by_its_agent(obeys: int) -> None:
+    guest = Guest(obeys=obeys)
+    guest.channel, guest.obeys_inside = '<target name="org.qemu.guest_agent.0" />', True
+    power.stop(guest, guest.watch, 5)
+    assert (guest.asked, guest.kills) == (0 if obeys == 1 else 1, 0)
+
+
+def test_a_guest_without_an_agent_is_asked_nothing() -> None:
+    guest = Guest(obeys=3)
+    power.stop(guest, guest.watch, 5)
+    assert guest.asked == 0
 
 
 @pytest.mark.parametrize(("timeout", "state"), [(0, states.RUNNING), (5, states.POWER_PAUSED)])
