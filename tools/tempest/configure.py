@@ -21,6 +21,8 @@ PUBLIC, PUBLIC_CIDR = "public", "172.24.4.0/24"
 # name -> MiB, GiB, vCPUs. The guest needs 80 MiB; resizing has to change something.
 FLAVORS = {"tempest.nano": (128, 1, 1), "tempest.micro": (192, 2, 1)}
 IMAGES = ("minova-guest", "cirros-minova-disk")
+# Their agent sets the password of the one as whom Tempest logs in.
+AGENT = {"hw_qemu_guest_agent": "yes", "os_admin_user": "cirros"}
 # Seconds for what is slow: guests under TCG need their time, fake ones need none.
 PATIENCE, LITTLE_PATIENCE = 300, 60
 Sections = dict[str, dict[str, object]]
@@ -156,8 +158,7 @@ class Configuration:
                 "swap_volume": True,
                 "hostname_fqdn_sanitization": True,
                 "scheduler_enabled_filters": "all",
-                # The test guest has no QEMU guest agent, which sets it.
-                "change_password": not self.boots,
+                "change_password": True,
                 # It needs another host only where it is allowed to begin.
                 "cold_migration": True,
                 "live_migration": False,
@@ -269,8 +270,7 @@ class Configuration:
                     container_format="bare",
                     visibility="public",
                     wait=True,
-                    # The fake guests' agent sets passwords.
-                    **({} if self.boots else {"hw_qemu_guest_agent": "yes"}),
+                    **AGENT,
                 )
                 known[name] = made.id
         return [known[name] for name in IMAGES]
