@@ -19,6 +19,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from minova.common import errors
 from minova.companions.network.agent import dnsmasq, netns
 from minova.companions.network.agent.dnsmasq import Lease, Settings
 from minova.companions.network.agent.names import Names
+from minova.companions.network.agent.waker import Waker
 from minova.companions.network.wire import NetworkWiring, PortWiring
 
 LOG = logging.getLogger(__name__)
@@ -59,8 +61,8 @@ class DhcpServers:
         self._lock = threading.RLock()
         self._servers: dict[str, _Server] = {}
         self._selector = selectors.DefaultSelector()
-        self._wake_read, self._wake_write = os.pipe()
-        self._selector.register(self._wake_read, selectors.EVENT_READ)
+        self._waker = Waker()
+        self._selector.register(self._waker, selectors.EVENT_READ)
         self._thread: threading.Thread | None = None
         self._stopping = False
 
@@ -68,17 +70,19 @@ class DhcpServers:
         """Begin to look after the dnsmasqs that `ensure` brings."""
         self._root.mkdir(parents=True, exist_ok=True)
         self._root.chmod(0o755)
-        self._stopping = False
         self._thread = threading.Thread(target=self._watch, name="dnsmasq-watch", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         """Leave the dnsmasqs to themselves; they keep running."""
         self._stopping = True
-        self._wake()
+        self._waker.wake()
         if self._thread is not None:
             self._thread.join(timeout=10)
             self._thread = None
+        with self._lock:
+            for server in self._servers.values():
+                self._forget(server)
 
     def ensure(self, network: NetworkWiring, ports: Iterable[PortWiring]) -> None:
         """dnsmasq runs and knows exactly `ports`. Idempotent.
@@ -171,35 +175,34 @@ class DhcpServers:
         if not pid.isdecimal():
             return
         try:
-            pidfd = os.pidfd_open(int(pid))
+            server.pidfd = os.pidfd_open(int(pid))
             argv = Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").decode().split("\0")
         except OSError:
+            self._forget(server)
             return
-        server.pidfd = pidfd
         if f"--pid-file={server.folder / 'pid'}" not in argv:
-            server.pidfd = None  # the number is another process's by now
-            os.close(pidfd)
+            self._forget(server)  # the number is another process's by now
         elif argv[1:] != server.argv[1:] and not any_arguments:
             self._terminate(server)
         else:
-            self._selector.register(pidfd, selectors.EVENT_READ, server)
-            self._wake()
+            self._selector.register(server.pidfd, selectors.EVENT_READ, server)
+            self._waker.wake()
 
     def _terminate(self, server: _Server) -> None:
         if server.pidfd is None:
             return
-        pidfd, server.pidfd = server.pidfd, None
-        self._unregister(pidfd)
+        # Its end is no news to the watch, which might take its number for the next one's.
+        self._unwatch(server.pidfd)
         for number in (signal.SIGTERM, signal.SIGKILL):
             try:
-                signal.pidfd_send_signal(pidfd, number)
+                signal.pidfd_send_signal(server.pidfd, number)
             except ProcessLookupError:
                 break
             with selectors.DefaultSelector() as ended:
-                ended.register(pidfd, selectors.EVENT_READ)
+                ended.register(server.pidfd, selectors.EVENT_READ)
                 if ended.select(_STOP_SECONDS):
                     break
-        os.close(pidfd)
+        self._forget(server)
 
     def _signal(self, server: _Server, number: signal.Signals) -> None:
         if server.pidfd is not None:
@@ -212,8 +215,8 @@ class DhcpServers:
         """Start those again that die. A pidfd becomes readable when its process ends."""
         while not self._stopping:
             for key, _ in self._selector.select(self._pause()):
-                if key.fd == self._wake_read:
-                    os.read(self._wake_read, 4096)
+                if key.fileobj is self._waker:
+                    self._waker.clear()
                 else:
                     self._bury(key.data, key.fd)
             self._revive()
@@ -227,9 +230,7 @@ class DhcpServers:
         with self._lock:
             if server.pidfd != pidfd:
                 return
-            self._unregister(pidfd)
-            os.close(pidfd)
-            server.pidfd = None
+            self._forget(server)
             lived = time.monotonic() - server.started
             server.deaths = server.deaths + 1 if lived < _RESPAWN_SECONDS[-1] else 1
             LOG.warning("dnsmasq of %s died", server.namespace)
@@ -244,14 +245,16 @@ class DhcpServers:
                         server.deaths += 1
                         LOG.error("%s: %s", server.namespace, error.message)
 
-    def _unregister(self, pidfd: int) -> None:
-        try:
-            self._selector.unregister(pidfd)
-        except KeyError:
-            return
+    def _forget(self, server: _Server) -> None:
+        """Let go of its process, if there is one, which is no matter to the process."""
+        if server.pidfd is not None:
+            self._unwatch(server.pidfd)
+            os.close(server.pidfd)
+            server.pidfd = None
 
-    def _wake(self) -> None:
-        os.write(self._wake_write, b"x")
+    def _unwatch(self, pidfd: int) -> None:
+        with suppress(KeyError):
+            self._selector.unregister(pidfd)
 
 
 def _due(server: _Server) -> float:

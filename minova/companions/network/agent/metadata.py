@@ -12,7 +12,6 @@ a guest may have a few at a time. What guests send is bounded in size and time.
 import hashlib
 import hmac
 import logging
-import os
 import selectors
 import socket
 import threading
@@ -25,6 +24,7 @@ import urllib3
 
 from minova.companions.network.agent import netns
 from minova.companions.network.agent.bridge import METADATA_IP
+from minova.companions.network.agent.waker import Waker
 
 LOG = logging.getLogger(__name__)
 MAX_BODY = 64 * 1024
@@ -65,8 +65,8 @@ class MetadataProxy:
         self._lock = threading.Lock()
         self._listeners: dict[str, socket.socket] = {}
         self._selector = selectors.DefaultSelector()
-        self._wake_read, self._wake_write = os.pipe()
-        self._selector.register(self._wake_read, selectors.EVENT_READ)
+        self._waker = Waker()
+        self._selector.register(self._waker, selectors.EVENT_READ)
         self._busy: Counter[tuple[str, str]] = Counter()
         self._open: dict[socket.socket, str] = {}
         self._thread: threading.Thread | None = None
@@ -74,14 +74,13 @@ class MetadataProxy:
 
     def start(self) -> None:
         """Begin to accept."""
-        self._stopping = False
         self._thread = threading.Thread(target=self._accept, name="metadata", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         """Close every listener; requests under way end by themselves."""
         self._stopping = True
-        os.write(self._wake_write, b"x")
+        self._waker.wake()
         if self._thread is not None:
             self._thread.join(timeout=10)
             self._thread = None
@@ -96,7 +95,7 @@ class MetadataProxy:
             listener = netns.inside(namespace, _listen)
             self._listeners[network_id] = listener
             self._selector.register(listener, selectors.EVENT_READ, network_id)
-        os.write(self._wake_write, b"x")
+        self._waker.wake()
 
     def remove(self, network_id: str) -> None:
         """Close the listener and the network's connections, which would keep its namespace."""
@@ -142,8 +141,8 @@ class MetadataProxy:
     def _accept(self) -> None:
         while not self._stopping:
             for key, _ in self._selector.select():
-                if key.fd == self._wake_read:
-                    os.read(self._wake_read, 4096)
+                if key.fileobj is self._waker:
+                    self._waker.clear()
                     continue
                 try:
                     connection, address = key.fileobj.accept()  # type: ignore[union-attr]

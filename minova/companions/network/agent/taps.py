@@ -5,7 +5,6 @@ the tap exists, is joined to a bridge and has its carrier (QEMU holds it open).
 """
 
 import logging
-import os
 import selectors
 import socket
 import threading
@@ -17,6 +16,7 @@ from pyroute2.netlink.rtnl import RTMGRP_LINK
 from pyroute2.netlink.rtnl.marshal import MarshalRtnl
 
 from minova.companions.network.agent.bridge import find_link
+from minova.companions.network.agent.waker import Waker
 
 LOG = logging.getLogger(__name__)
 _BUFFER = 1024 * 1024
@@ -34,7 +34,7 @@ class TapWatch:
         self._up: dict[str, bool] = {}
         self._thread: threading.Thread | None = None
         self._events: socket.socket
-        self._wake_read, self._wake_write = os.pipe()
+        self._stopped = Waker()
 
     def start(self) -> None:
         """Listen from now on, in the network namespace of the caller."""
@@ -47,7 +47,7 @@ class TapWatch:
         self._thread.start()
 
     def stop(self) -> None:
-        os.write(self._wake_write, b"x")
+        self._stopped.wake()
         if self._thread is not None:
             self._thread.join(timeout=5)
             self._thread = None
@@ -88,11 +88,10 @@ class TapWatch:
     def _listen(self) -> None:
         parser = MarshalRtnl()
         with selectors.DefaultSelector() as selector, self._events as events:
-            selector.register(self._wake_read, selectors.EVENT_READ)
+            selector.register(self._stopped, selectors.EVENT_READ)
             selector.register(events, selectors.EVENT_READ)
             while True:
-                if any(key.fd == self._wake_read for key, _ in selector.select()):
-                    os.read(self._wake_read, 4096)
+                if any(key.fileobj is self._stopped for key, _ in selector.select()):
                     return
                 try:
                     data = events.recv(_BUFFER)
