@@ -1,14 +1,16 @@
-"""The usage audit's log: computes here make no audits, so no host has run one."""
+"""The usage audit's log: which hosts have told of their servers, once a period had ended."""
 
 import datetime as dt
 from typing import Any
 
 import falcon
+from oslo_config import cfg
 
 from minova.api.access import Access
 from minova.common import errors
 from minova.common.wsgi import Route
-from minova.db import hosts
+from minova.db import hosts, usage_audits
+from minova.model import audit_period
 from minova.model.instance import utcnow
 
 _FORMATS = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M:%S.%f")
@@ -37,28 +39,36 @@ class UsageAuditLog:
         return {"instance_usage_audit_log": self._log(_time(before))}
 
     def _log(self, before: dt.datetime) -> dict[str, Any]:
-        begin, end = last_month(before)
-        waiting = [service.host for service in hosts.services(self._db, binary="nova-compute")]
+        period = audit_period.completed(cfg.CONF.instance_usage_audit_period, before)
+        audits = usage_audits.of_period(self._db, period)
+        hosts_there = [s.host for s in hosts.services(self._db, binary="nova-compute")]
+        done = [audit for audit in audits if audit.state == usage_audits.DONE]
+        missing = sorted(set(hosts_there) - {audit.host for audit in audits})
+        failed = sum(audit.errors for audit in audits)
+        begin, end = period
+        all_done = len(done) == len(hosts_there)
         return {
             "period_beginning": f"{begin:%Y-%m-%d %H:%M:%S}",
             "period_ending": f"{end:%Y-%m-%d %H:%M:%S}",
-            "num_hosts": len(waiting),
-            "num_hosts_done": 0,
-            "num_hosts_running": 0,
-            "num_hosts_not_run": len(waiting),
-            "hosts_not_run": waiting,
-            "total_instances": 0,
-            "total_errors": 0,
-            "overall_status": f"{f'0 of {len(waiting)}' if waiting else 'ALL'} hosts done. "
-            "0 errors.",
-            "log": {},
+            "num_hosts": len(hosts_there),
+            "num_hosts_done": len(done),
+            "num_hosts_running": len(audits) - len(done),
+            "num_hosts_not_run": len(missing),
+            "hosts_not_run": missing,
+            "total_instances": sum(audit.instances for audit in audits),
+            "total_errors": failed,
+            "overall_status": f"{'ALL' if all_done else f'{len(done)} of {len(hosts_there)}'} "
+            f"hosts done. {failed} errors.",
+            "log": {
+                audit.host: {
+                    "state": audit.state,
+                    "instances": audit.instances,
+                    "errors": audit.errors,
+                    "message": audit.message,
+                }
+                for audit in audits
+            },
         }
-
-
-def last_month(before: dt.datetime) -> tuple[dt.datetime, dt.datetime]:
-    """The last whole month before `before`: its first moment and that of the next."""
-    end = before.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    return (end - dt.timedelta(days=1)).replace(day=1), end
 
 
 def _time(text: str) -> dt.datetime:
@@ -67,6 +77,6 @@ def _time(text: str) -> dt.datetime:
             found = dt.datetime.strptime(text, form)
         except ValueError:
             continue
-        if found.year > 1:
+        if found.year > 2:
             return found
     raise errors.Invalid(f"Invalid timestamp for date {text[:64]}")

@@ -60,6 +60,13 @@ class _Sender:
                 except queue.Empty:
                     continue
 
+    def put_in_time(self, notice: Notice, seconds: float) -> bool:
+        try:
+            self._queue.put(notice, timeout=seconds)
+        except queue.Full:
+            return False
+        return True
+
     def _start(self) -> bool:
         transport = oslo_messaging.get_notification_transport(cfg.CONF)
         if not set(cfg.CONF.oslo_messaging_notifications.driver) - _SILENT:
@@ -91,6 +98,14 @@ _sender = _Sender()
 def on() -> bool:
     """Whether anybody is told at all; ask before making a notification."""
     return _sender.on()
+
+
+def send_in_time(notice: Notice, seconds: float) -> bool:
+    """Send it once there is room, for who has many to send; False if there is none in time.
+
+    True also when nobody is told at all.
+    """
+    return not _sender.on() or _sender.put_in_time(notice, seconds)
 
 
 def send(notice: Notice) -> None:

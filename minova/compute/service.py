@@ -17,6 +17,7 @@ from minova.compute.inventory import Inventory
 from minova.compute.manager import ComputeManager
 from minova.compute.reconcile import Reconciler
 from minova.compute.rpcapi import TOPIC
+from minova.compute.usage_audit import UsageAuditor
 from minova.conductor.rpcapi import ConductorAPI
 from minova.virt.driver import Driver, LifecycleEvent
 
@@ -55,6 +56,9 @@ class ComputeService:
         ):
             if interval:
                 self._periodics.append(Periodic(BINARY, name, interval, task, delay=True))
+        if conf.instance_usage_audit:
+            auditor = UsageAuditor(conductor, conf.host)
+            self._periodics.append(Periodic(BINARY, "usage-audit", auditor.INTERVAL, auditor.audit))
         self._opener: threading.Thread | None = None
 
     def start(self) -> None:

@@ -4,6 +4,7 @@ Each method is one plain call into `db` or `conductor.launch`; a compute
 never sees more of the DB than these.
 """
 
+import datetime as dt
 from typing import Any
 
 import oslo_messaging
@@ -11,6 +12,7 @@ from oslo_config import cfg
 
 from minova.common.context import RequestContext
 from minova.compute.rpcapi import ComputeAPI
+from minova.conductor.auditing import Auditing
 from minova.conductor.launch import Launcher
 from minova.conductor.rpcapi import VERSION
 from minova.db import (
@@ -41,6 +43,7 @@ class ConductorManager:
         self._db = db
         self._launcher = launcher
         self._compute = ComputeAPI()
+        self._auditing = Auditing(db)
 
     def launch(self, ctxt: RequestContext, work_id: str) -> None:
         self._launcher.launch(ctxt, work_id)
@@ -131,6 +134,11 @@ class ConductorManager:
 
     def host_work(self, ctxt: RequestContext, host: str) -> list[Work]:
         return work.of_host(self._db, host)
+
+    def audit_usage(
+        self, ctxt: RequestContext, host: str, begin: dt.datetime, end: dt.datetime
+    ) -> bool:
+        return self._auditing.is_done(host, (begin, end))
 
     def power_state_changed(
         self, ctxt: RequestContext, uuid: str, host: str, power_state: int

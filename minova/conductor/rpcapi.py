@@ -3,7 +3,7 @@
 1.0: launch, delete_unhosted; for computes: take_work, renew_leases,
      instance_to_build, instance_get, advance, finish, fail, reschedule, save_vifs, save_device,
      remove_device, add_event, report_host, host_instances, host_work,
-     power_state_changed, pass_on, moving_from, forget_vif
+     power_state_changed, pass_on, moving_from, forget_vif, audit_usage
 """
 
 import datetime as dt
@@ -16,6 +16,7 @@ import tenacity
 
 from minova.common import errors, rpc
 from minova.common.context import RequestContext
+from minova.model.audit_period import Period
 from minova.model.console import Grant
 from minova.model.instance import VIF, BlockDevice, Instance
 from minova.model.work import Work
@@ -225,6 +226,11 @@ class ConductorAPI:
     ) -> None:
         """The guest on `host` did something on its own (see db.states.power_state_seen)."""
         self._call(ctxt, "power_state_changed", uuid=uuid, host=host, power_state=power_state)
+
+    def audit_usage(self, ctxt: RequestContext, host: str, period: Period) -> bool:
+        """Whether the audit of what `host` had in the period is done; if not, it is under way."""
+        begin, end = period
+        return bool(self._call(ctxt, "audit_usage", host=host, begin=begin, end=end))
 
     def use_console_token(self, ctxt: RequestContext, token_hash: str, host: str) -> Grant | None:
         """Use up a console's token (see db.console_tokens.use). Asked once: it is used by then."""

@@ -167,6 +167,22 @@ unentered = sa.Table(
     sa.Index("ix_unentered_until", "until"),
 )
 
+# Each host tells of its instances once for each period; see db/usage_audits.py.
+usage_audits = sa.Table(
+    "usage_audits",
+    metadata,
+    sa.Column("id", _Id, primary_key=True, autoincrement=True),
+    sa.Column("host", sa.String(255), nullable=False),
+    sa.Column("period_beginning", UTCDateTime, nullable=False),
+    sa.Column("period_ending", UTCDateTime, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("started_at", UTCDateTime, nullable=False),
+    sa.Column("message", sa.String(255), nullable=False),
+    sa.Column("instances", sa.Integer, nullable=False),
+    sa.Column("errors", sa.Integer, nullable=False),
+    sa.UniqueConstraint("host", "period_beginning", "period_ending", name="uq_usage_audits_period"),
+)
+
 # Moves of instances to another size or host; see model/migration.py.
 migrations = sa.Table(
     "migrations",

@@ -1,5 +1,6 @@
 """Notifications: who listens hears what was done to servers, on every transport."""
 
+import datetime as dt
 import os
 import time
 import uuid
@@ -14,7 +15,8 @@ from oslo_config import cfg
 from minova.api import app
 from minova.common import errors, notices
 from minova.common.context import RequestContext
-from minova.db import actions, hosts, launches, states
+from minova.conductor.auditing import Auditing
+from minova.db import actions, hosts, instances, launches, states, usage_audits
 from minova.db.engine import Database, migrate
 from minova.model import states as s
 from minova.model.instance import Flavor, Instance, utcnow
@@ -133,6 +135,64 @@ def test_a_failed_action_is_an_error_that_says_why(ear: Ear, db: Database, ctxt:
     assert (event, priority) == ("instance.create.error", "ERROR")
     fault = payload["nova_object.data"]["fault"]
     assert fault["nova_object.data"]["exception_message"] == "No valid host was found."
+
+
+def test_a_period_is_audited_once_with_all_that_a_host_had_in_it(
+    ear: Ear, db: Database, ctxt: Any
+) -> None:
+    end = utcnow().replace(minute=0, second=0, microsecond=0)
+    hour = dt.timedelta(hours=1)
+    period = (end - hour, end)
+
+    def had(host: str, launched_at: dt.datetime, deleted_at: dt.datetime | None = None) -> str:
+        instance, work = launched(db, ctxt)
+        states.finish(db, work, None, launched_at=launched_at, host=host)
+        if deleted_at is not None:
+            gone = states.begin(db, ctxt, instance.uuid, "delete", lease_seconds=LEASE)
+            states.finish(db, gone, None)
+            instances.update(db, instance.uuid, terminated_at=deleted_at)
+        return instance.uuid
+
+    long_there = had("h", end - 9 * hour)
+    deleted = had("h", end - 9 * hour, end - hour / 2)
+    others = [
+        had("h", end - 9 * hour, end - 2 * hour),
+        had("h", end + hour / 60),
+        had("other", end - 9 * hour),
+    ]
+    auditing = Auditing(db)
+    assert not auditing.is_done("h", period)
+    deadline = time.monotonic() + SECONDS
+    while not auditing.is_done("h", period):
+        assert time.monotonic() < deadline, "the audit does not end"
+        time.sleep(0.02)
+    assert auditing.is_done("h", period)
+    (audit,) = usage_audits.of_period(db, period)
+    assert (audit.host, audit.state, audit.instances, audit.errors) == ("h", "DONE", 2, 0)
+    # A last word, that all before it has been heard.
+    last, _ = launched(db, ctxt)
+    ear.wait_for(last.uuid, 1)
+    for uuid_ in (long_there, deleted):
+        (payload,) = [p for e, _, p in ear.wait_for(uuid_, 1) if e == "instance.exists"]
+        told = payload["nova_object.data"]
+        audited = told["audit_period"]["nova_object.data"]
+        assert audited["audit_period_beginning"] == f"{period[0]:%Y-%m-%dT%H:%M:%SZ}"
+        assert audited["audit_period_ending"] == f"{end:%Y-%m-%dT%H:%M:%SZ}"
+        assert (told["host"], told["request_id"]) == ("h", None)
+    for uuid_ in others:
+        assert "instance.exists" not in [event for event, _, _ in ear.wait_for(uuid_, 1)]
+
+
+def test_an_audit_whose_conductor_died_is_done_by_another(
+    told: Told, db: Database, ctxt: Any
+) -> None:
+    told("local:///quiet", driver="")
+    period = (utcnow(), utcnow())
+    assert usage_audits.begin(db, "h", period, 3600)
+    assert not usage_audits.begin(db, "h", period, 3600)
+    assert usage_audits.begin(db, "h", period, -1)
+    usage_audits.finish(db, "h", period, message="done", instances=0, errors=0)
+    assert not usage_audits.begin(db, "h", period, -1)
 
 
 def test_what_was_refused_is_not_told(ear: Ear, db: Database, ctxt: Any) -> None:

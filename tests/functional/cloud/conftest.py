@@ -20,6 +20,7 @@ DEFAULT_PROFILES = ("embedded", "mariadb")
 OPTIONS: dict[str, dict[str, object]] = {
     "quota": {"instances": 40, "cores": 60},
     "compute": {"report_interval": 2, "service_down_time": 8},
+    "DEFAULT": {"instance_usage_audit": True, "instance_usage_audit_period": "hour"},
 }
 # Somebody may listen at a broker.
 TOLD: dict[str, dict[str, object]] = {"oslo_messaging_notifications": {"driver": "messagingv2"}}

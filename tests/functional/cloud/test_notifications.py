@@ -198,3 +198,16 @@ def test_a_server_that_joins_a_group_is_heard_of(nova: Nova, ear: Ear) -> None:
     hears(ear, phases("delete", "shutdown"))
     assert nova.call("DELETE", f"/os-server-groups/{group}").status_code == 204
     hears(ear, ["server_group.delete"])
+
+
+def test_every_host_audits_the_usage_of_the_last_hour(nova: Nova) -> None:
+    path = "/os-instance_usage_audit_log"
+
+    def log() -> dict[str, Any]:
+        return dict(nova.get(path, user="admin")["instance_usage_audit_logs"])
+
+    nova.until(lambda: log()["overall_status"] == "ALL hosts done. 0 errors.", "it is done")
+    done = log()
+    assert (done["num_hosts_done"], done["hosts_not_run"]) == (1, [])
+    assert done["log"]["host-1"]["state"] == "DONE"
+    assert done["log"]["host-1"]["message"].startswith("Instance usage audit ran for host host-1")
