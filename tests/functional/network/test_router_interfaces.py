@@ -77,6 +77,31 @@ def test_by_subnet_an_interface_has_the_gateways_address(server: Server, private
     server.delete(f"/routers/{made['id']}")
 
 
+def test_an_interface_moves_to_another_address(server: Server, agent: Agent, private: Any) -> None:
+    made = router(server)
+    port_id = add(server, made, subnet_id=private["subnet"]["id"])["port_id"]
+    path = f"/ports/{port_id}"
+    agent.wait_for(lambda: "refresh" in agent.calls)
+    agent.calls.clear()
+    moved = {"port": {"fixed_ips": [{"ip_address": "10.9.0.254"}], "name": "r"}}
+    assert server.put(path, moved)["port"]["fixed_ips"][0]["ip_address"] == "10.9.0.254"
+    agent.wait_for(lambda: "refresh" in agent.calls)
+    assert held(agent) == {"10.9.0.0/24": ["10.9.0.1", "10.9.0.254"]}
+    second = subnet(server, private, "10.10.0.0/24")
+    add(server, made, subnet_id=second["id"])
+    for fixed, status in (
+        ([{"subnet_id": second["id"]}], 400),
+        ([{"ip_address": "10.10.0.9"}], 400),
+        ([{"ip_address": "10.9.0.9"}, {"ip_address": "10.9.0.8"}], 400),
+        ([{"ip_address": "10.99.0.9"}], 400),
+        ([{"ip_address": "nonsense"}], 400),
+        ([{"ip_address": "10.9.0.2"}], 409),
+    ):
+        assert server.call("PUT", path, {"port": {"fixed_ips": fixed}}).status_code == status
+    for other in ({"device_id": ""}, {"device_owner": ""}, {"mac_address": "fa:16:3e:00:00:01"}):
+        assert server.error("PUT", path, {"port": other})[0] == 409
+
+
 def test_a_subnet_without_gateway_is_joined_by_a_port_only(server: Server) -> None:
     network = server.network(None)
     bare = subnet(server, network, "10.9.0.0/24", gateway_ip=None)

@@ -288,3 +288,18 @@ def test_the_compute_service_is_told_whose_addresses_changed(compute: list[Any])
         servers.stop()
     event = {"name": "network-changed", "server_uuid": "vm", "tag": "port"}
     assert compute == [({"events": [event]}, "compute")]
+
+
+def test_an_external_network_goes_with_the_floating_ips_that_lead_nowhere(
+    server: Server, public: Any, private: Any
+) -> None:
+    made = router(server, public, private["subnet"])
+    led = floating(server, public, port_id=server.port(private["id"])["id"])
+    idle = floating(server, public)
+    path = f"/networks/{public['id']}"
+    assert server.error("DELETE", path, who=ADMIN) == (409, "NetworkInUse")
+    assert server.get("/floatingips")["floatingips"] != []
+    server.put(f"/floatingips/{led['id']}", {"floatingip": {"port_id": None}})
+    server.put(f"/routers/{made['id']}", {"router": {"external_gateway_info": {}}})
+    server.delete(path, ADMIN)
+    assert server.error("GET", f"/floatingips/{idle['id']}") == (404, "FloatingIPNotFound")

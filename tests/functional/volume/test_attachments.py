@@ -296,6 +296,8 @@ def test_the_old_actions_of_cinder_work(cloud):
     ):
         assert cloud.act(volume_id, action, {}).status_code == 202
         assert cloud.volume(volume_id)["status"] == status
+    assert cloud.act(volume_id, "os-detach", {}).status_code == 202, "it is detached"
+    cloud.act(volume_id, "os-reserve")
     assert cloud.act(volume_id, "os-detach", {}).status_code == 400
 
 

@@ -20,9 +20,11 @@ from minova.companions.network.binding import BRIDGE, FAILED, UNBOUND, Binder
 from minova.companions.network.listing import Clause, Resource, Row, columns_of, tag_filters
 from minova.companions.network.queries import floating_ips as floating_queries
 from minova.companions.network.queries import groups as group_queries
+from minova.companions.network.queries import interfaces
 from minova.companions.network.queries import networks as network_queries
 from minova.companions.network.queries import ports as queries
 from minova.companions.network.queries import subnets as subnet_queries
+from minova.companions.network.queries.service_ports import INTERFACE_OWNER
 from minova.companions.network.tables import ip_allocations, port_security_groups, ports
 from minova.db.engine import Database
 
@@ -84,6 +86,7 @@ RESOURCE = Resource(
     admin_only=frozenset(["binding:host_id", "binding:vif_type"]),
 )
 _BINDING = ("binding:host_id", "binding:profile")
+_OF_INTERFACES = {"name", "description", "admin_state_up", "fixed_ips"}
 _PLAIN = ("name", "description", "admin_state_up", "device_id", "device_owner", "dns_name")
 
 
@@ -114,7 +117,7 @@ class Ports:
         changes = schemas.changes_of(req, "port")
         target = {"project_id": port["project_id"], "network:project_id": network["project_id"]}
         self._access.require(ctxt, "update_port", target)
-        if queries.is_service_port(port):
+        if queries.is_service_port(port) and not _may_change(port, changes):
             raise errors.ServicePortInUse(id=id, device_owner=port["device_owner"])
         held = frozenset(fixed["ip_address"] for fixed in port["fixed_ips"])
         self._authorize(ctxt, "update_port", changes, target, held)
@@ -129,14 +132,19 @@ class Ports:
             groups = port["security_groups"]
         with self._db.reading() as connection:
             _check_groups(connection, groups, secured, port["project_id"])
+            if port["device_owner"] == INTERFACE_OWNER and changes.get("fixed_ips") is not None:
+                interfaces.check_change(connection, port, subnets, changes["fixed_ips"])
         request = queries.PortRequest(
             network,
             subnets,
             fixed_ips=changes.get("fixed_ips"),
             security_groups=list(dict.fromkeys(groups)),
         )
-        self._check_owner(ctxt, {**port, **values})
+        if not queries.is_service_port(port):
+            self._check_owner(ctxt, {**port, **values})
         row = queries.update(self._db, id, values, request)
+        if queries.is_service_port(row):
+            self._binder.refresh()
         return self._answer(ctxt, [self._binder.updated(ctxt, port, row, request)], bulk=False)
 
     def delete(self, req: falcon.Request, resp: falcon.Response, id: str) -> None:
@@ -226,6 +234,11 @@ class Ports:
     def _render(self, connection: sa.Connection, rows: list[Row], privileged: bool) -> list[Row]:
         queries.with_parts(connection, rows)
         return [views.port(row, cfg.CONF.network.dns_domain, privileged) for row in rows]
+
+
+def _may_change(port: Row, changes: Row) -> bool:
+    """Of our own ports, only a router's interface is changed, and stays the router's."""
+    return port["device_owner"] == INTERFACE_OWNER and set(changes) <= _OF_INTERFACES
 
 
 def _check_groups(

@@ -60,14 +60,42 @@ def has_ipv6(port: Row) -> bool:
     return any(":" in fixed["ip_address"] for fixed in port["fixed_ips"])
 
 
-def check(
-    connection: sa.Connection, router_id: str, new: Sequence[Row], *, way_out: bool = False
+def check_change(
+    connection: sa.Connection, port: Row, of_network: Sequence[Row], fixed_ips: Sequence[Row]
 ) -> None:
-    """BadRequest unless these subnets can be joined to the router, or be its `way_out`."""
+    """BadRequest unless the interface can get these addresses in place of its own."""
+    new = [subnet for fixed in fixed_ips for subnet in of_network if _is_meant(subnet, fixed)]
+    _check_versions(new)
+    check(connection, port["device_id"], new, but=port["id"])
+
+
+def _is_meant(subnet: Row, fixed: Row) -> bool:
+    if fixed.get("subnet_id"):
+        return bool(subnet["id"] == fixed["subnet_id"])
+    try:
+        return addresses.is_within(fixed.get("ip_address") or "", subnet["cidr"])
+    except ValueError:
+        return False  # it is refused as an address
+
+
+def check(
+    connection: sa.Connection,
+    router_id: str,
+    new: Sequence[Row],
+    *,
+    way_out: bool = False,
+    but: str | None = None,
+) -> None:
+    """BadRequest unless these subnets can be joined to the router, or be its `way_out`.
+
+    What the port `but` has does not count.
+    """
     wanted = {subnet["id"] for subnet in new}
     own = INTERFACE_OWNER if not way_out else GATEWAY_OWNER
     present = []
     for port in of_router(connection, router_id, INTERFACE_OWNER, GATEWAY_OWNER):
+        if port["id"] == but:
+            continue
         for fixed in port["fixed_ips"]:
             if fixed["subnet_id"] in wanted:
                 raise errors.BadRequest(
@@ -144,6 +172,10 @@ def _check_port(
             f"{port['network_id']}",
         )
     check(connection, router_id, of_port)
+    _check_versions(of_port)
+
+
+def _check_versions(of_port: Sequence[Row]) -> None:
     if len([subnet for subnet in of_port if subnet["ip_version"] == 4]) > 1:
         raise errors.BadRequest(
             resource="router", msg="Cannot have multiple IPv4 subnets on router port"

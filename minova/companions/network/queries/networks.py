@@ -10,7 +10,7 @@ from minova.common import errors as common_errors
 from minova.companions.network import errors
 from minova.companions.network.queries import quotas
 from minova.companions.network.queries.standard import stamp, update_values
-from minova.companions.network.tables import networks, ports, subnets
+from minova.companions.network.tables import floating_ips, networks, ports, subnets
 from minova.db.engine import Database, retried
 
 Row = dict[str, Any]
@@ -83,9 +83,21 @@ def update(db: Database, network: Row, changes: Row) -> None:
 
 @retried
 def delete(db: Database, network_id: str) -> None:
-    """Remove the network with its subnets and DHCP port; NetworkInUse when others are on it."""
+    """Remove the network with its subnets and DHCP port; NetworkInUse when others are on it.
+
+    Floating IPs of it that lead nowhere go with it.
+    """
     with db.transaction() as connection:
         get(connection, network_id, lock=True)
+        idle = sa.select(floating_ips.c.floating_port_id).where(
+            floating_ips.c.floating_network_id == network_id, floating_ips.c.port_id.is_(None)
+        )
+        of_idle = connection.scalars(idle).all()
+        if of_idle:
+            connection.execute(
+                sa.delete(floating_ips).where(floating_ips.c.floating_port_id.in_(of_idle))
+            )
+            connection.execute(sa.delete(ports).where(ports.c.id.in_(of_idle)))
         in_use = connection.scalars(
             sa.select(ports.c.id)
             .where(ports.c.network_id == network_id, ports.c.device_owner != DHCP_OWNER)

@@ -125,7 +125,7 @@ class Actions:
     def _detach(self, req: falcon.Request, volume: Volume, name: str, asked: Any) -> None:
         found = self._attachment_of(volume, (asked or {}).get("attachment_id"))
         if found is None:
-            if name == "os-force_detach" or volume.status == states.DETACHING:
+            if name == "os-force_detach" or volume.status in (states.DETACHING, states.AVAILABLE):
                 volumes.settle(self._db, volume.id, volume.status, states.AVAILABLE)
                 return
             raise errors.Invalid(f"Invalid volume: volume {volume.id} is not attached.")
