@@ -30,7 +30,6 @@ _FLUSH_SECONDS = 0.3
 _BATCH = 500
 _MOST_WAITING = 20000
 _CHANGES = ("POST ", "PUT ", "PATCH ", "DELETE ")
-_TAKEN_OUT = ("service", "transport", "step", "instance", "server_name", "audit_id")
 
 
 class _Changes(Sampler):
@@ -111,8 +110,10 @@ class Recorder(SpanProcessor):
 
 
 def _record_of(span: ReadableSpan, process: str) -> SpanRecord:
-    attributes = dict(span.attributes or {})
-    known = {name: attributes.pop(f"minova.{name}", None) for name in _TAKEN_OUT}
+    attributes: dict[str, Any] = {
+        name.removeprefix("minova."): value for name, value in (span.attributes or {}).items()
+    }
+    take = attributes.pop
     context = span.get_span_context()
     assert context is not None
     return SpanRecord(
@@ -121,13 +122,18 @@ def _record_of(span: ReadableSpan, process: str) -> SpanRecord:
         parent_id=f"{span.parent.span_id:016x}" if span.parent else None,
         name=span.name,
         process=process,
-        code=str(attributes.pop("code", "")),
+        service=take("service", None),
+        code=take("code", ""),
+        transport=take("transport", None),
         start=span.start_time or 0,
         end=span.end_time,
         ok=span.status.is_ok,
         reason=span.status.description,
-        attributes={k.removeprefix("minova."): v for k, v in attributes.items()},
-        **known,  # type: ignore[arg-type]
+        step=take("step", None),
+        instance=take("instance", None),
+        server_name=take("server_name", None),
+        audit_id=take("audit_id", None),
+        attributes=attributes,
     )
 
 

@@ -27,4 +27,4 @@ class XrayAPI:
 
 def packed(spans: Iterable[SpanRecord]) -> str:
     """Spans as one text: a launch has a hundred, and a tagged dict each would cost more than it."""
-    return json.dumps([tuple(vars(span).values()) for span in spans])
+    return json.dumps(list(spans))
