@@ -64,10 +64,18 @@ _RULES: Mapping[str, tuple[str, str]] = {
         _ADMIN,
         "Choose the addresses of a new router's way out",
     ),
+    "create_router:external_gateway_info:enable_snat": (
+        _ADMIN,
+        "Have a new router's subnets seen outside with their own addresses",
+    ),
     "update_router": (_MEMBER, "Change a router, its interfaces and its way out"),
     "update_router:external_gateway_info:external_fixed_ips": (
         _ADMIN,
         "Choose the addresses of a router's way out",
+    ),
+    "update_router:external_gateway_info:enable_snat": (
+        _ADMIN,
+        "Have a router's subnets seen outside with their own addresses",
     ),
     "delete_router": (_MEMBER, "Delete a router"),
     "get_floatingip": (_READER, "List and show floating IPs"),

@@ -85,11 +85,30 @@ def test_a_guest_is_seen_outside_with_its_floating_ip(
             assert sources == [FLOATING, "198.51.100.2"]
 
 
-def _route_back() -> None:
+def test_without_snat_a_guest_is_seen_outside_as_it_is(world: World) -> None:
+    network = netlab.network()
+    with netlab.outside(f"mt-{world.tag}-out") as out:
+        guest = world.guest(network, 10, [OPEN])
+        listener = netns.inside(out, socket.create_server, ("198.51.100.1", 80))
+        with listener:
+            listener.settimeout(2)
+            netns.inside(out, _route_back, "10.77.0.0/24")
+            sources = []
+            for ranges in ([], ["10.77.0.0/24"], []):
+                world.driver.sync(replace(world.state(network), unmasked=ranges))
+                client = guest.do(socket.create_connection, ("198.51.100.1", 80), 2)
+                served, peer = listener.accept()
+                sources.append(peer[0])
+                client.close()
+                served.close()
+            assert sources == ["198.51.100.2", guest.ip, "198.51.100.2"]
+
+
+def _route_back(subnet: str = "172.31.99.0/24") -> None:
     from pyroute2 import IPRoute
 
     with IPRoute() as ip:
-        ip.route("replace", dst="172.31.99.0/24", gateway="198.51.100.2")
+        ip.route("replace", dst=subnet, gateway="198.51.100.2")
 
 
 def test_an_established_connection_ends_with_its_floating_ip(

@@ -120,7 +120,7 @@ _ROUTER_CHANGES = {
         **_object(
             {
                 "network_id": _ID,
-                "enable_snat": {"enum": [True, None]},
+                "enable_snat": _nullable(_BOOLEAN),
                 "external_fixed_ips": _list(
                     _object({"subnet_id": _nullable(_ID), "ip_address": _nullable(_IP)}), 16
                 ),

@@ -157,6 +157,8 @@ routers = sa.Table(
     # The way out: a network `router:external`, and our port on it.
     sa.Column("external_network_id", sa.String(36), sa.ForeignKey("networks.id")),
     sa.Column("gateway_port_id", sa.String(36), sa.ForeignKey("ports.id")),
+    # Whether subnets go out with the host's address; null is true.
+    sa.Column("enable_snat", sa.Boolean),
     # Of `destination` and `nexthop`.
     sa.Column("routes", sa.JSON),
 )

@@ -108,7 +108,7 @@ def router(row: Row, gateway: list[Row]) -> Row:
     if row["external_network_id"]:
         way_out = {
             "network_id": row["external_network_id"],
-            "enable_snat": True,
+            "enable_snat": row["enable_snat"] is not False,
             "external_fixed_ips": gateway,
         }
     return {

@@ -140,10 +140,14 @@ class RouterWiring:
 @record
 @dataclass(frozen=True)
 class HostState:
-    """Everything that should exist on one host; what is not here should not."""
+    """Everything that should exist on one host; what is not here should not.
+
+    `unmasked` are ranges that go outside with their own addresses.
+    """
 
     networks: list[NetworkWiring] = field(default_factory=list)
     ports: list[PortWiring] = field(default_factory=list)
     groups: list[GroupWiring] = field(default_factory=list)
     floating: list[FloatingWiring] = field(default_factory=list)
     routers: list[RouterWiring] = field(default_factory=list)
+    unmasked: list[str] = field(default_factory=list)

@@ -137,6 +137,7 @@ def host_state(db: Database, host: str) -> HostState:
                 for row in floating
             ],
             routers=_routers(connection),
+            unmasked=router_queries.unmasked(connection),
         )
 
 

@@ -113,6 +113,34 @@ def test_a_way_out_gets_other_addresses(server: Server, public: Any) -> None:
     assert len(taken) == 1
 
 
+def test_a_way_out_without_snat_shows_the_subnets_own_addresses(
+    server: Server, agent: Agent, public: Any, private: Any
+) -> None:
+    made = router(server, public, private["subnet"])
+    path = f"/routers/{made['id']}"
+
+    def way_out(who: str = ADMIN, **more: Any) -> Any:
+        info = {"network_id": public["id"], **more}
+        return server.call("PUT", path, {"router": {"external_gateway_info": info}}, who)
+
+    assert way_out("demo", enable_snat=False).status_code == 403
+    answer = way_out(enable_snat=False).json()["router"]["external_gateway_info"]
+    assert answer["enable_snat"] is False
+    assert agent.state().unmasked == ["10.9.0.0/24"]
+    other = router(server, public)
+    port = server.port(private["id"])
+    add(server, other, {"port_id": port["id"]})
+    assert agent.state().unmasked == [], "another router masks the subnet"
+    remove(server, other, {"port_id": port["id"]})
+    assert way_out().json()["router"]["external_gateway_info"]["enable_snat"] is True
+    assert agent.state().unmasked == []
+    info = {"network_id": public["id"], "enable_snat": False}
+    body = {"router": {"external_gateway_info": info}}
+    assert server.error("POST", "/routers", body) == (403, "PolicyNotAuthorized")
+    made = server.post("/routers", body, ADMIN)["router"]
+    assert made["external_gateway_info"]["enable_snat"] is False
+
+
 def test_routers_and_floating_ips_of_others_do_not_exist(
     server: Server, public: Any, private: Any
 ) -> None:

@@ -53,7 +53,7 @@ class Plan:
 
     `groups` holds those the ports are in and those their rules name;
     `floating` are (floating address, fixed address), `routed` from where to where;
-    of `routers` only the routes count.
+    of `routers` only the routes count. `unmasked` are ranges.
     """
 
     networks: Mapping[str, FilteredNetwork] = field(default_factory=dict)
@@ -62,6 +62,7 @@ class Plan:
     floating: frozenset[tuple[str, str]] = frozenset()
     routed: frozenset[tuple[RangeWiring, RangeWiring]] = frozenset()
     routers: Mapping[str, RouterWiring] = field(default_factory=dict)
+    unmasked: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -245,6 +246,7 @@ def _routing(plan: Plan) -> routing.Routing:
             if source.network_id in plan.networks and target.network_id in plan.networks
         ),
         frozenset(_led(plan, router, route) for router, route in _routes(plan)),
+        frozenset(map(ipaddress.IPv4Network, plan.unmasked)),
     )
 
 

@@ -220,9 +220,15 @@ class LinuxBridgeDriver:
             network.id: _filtered(self._names, network, self._bridges[network.id])
             for network in wiring.networks.values()
         }
-        floating = frozenset(wiring.floating.items())
-        routed = frozenset(wiring.routed())
-        plan = Plan(networks, wiring.ports, wiring.groups, floating, routed, wiring.routers)
+        plan = Plan(
+            networks=networks,
+            ports=wiring.ports,
+            groups=wiring.groups,
+            floating=frozenset(wiring.floating.items()),
+            routed=frozenset(wiring.routed()),
+            routers=wiring.routers,
+            unmasked=wiring.unmasked,
+        )
         return self._firewall.apply(plan)
 
     def _route(self, wiring: Wiring) -> None:

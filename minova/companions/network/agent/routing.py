@@ -44,11 +44,15 @@ class Led:
 
 @dataclass(frozen=True)
 class Routing:
-    """(floating address, fixed address), and from where to where the host routes."""
+    """(floating address, fixed address), and from where to where the host routes.
+
+    `unmasked` ranges go outside with their own addresses.
+    """
 
     floating: frozenset[tuple[str, str]] = frozenset()
     routed: frozenset[tuple[Place, Place]] = frozenset()
     led: frozenset[Led] = frozenset()
+    unmasked: frozenset[ipaddress.IPv4Network] = frozenset()
 
 
 def sets(table: Table) -> list[Json]:
@@ -57,6 +61,7 @@ def sets(table: Table) -> list[Json]:
         table.map("floating-in", "ipv4_addr", to="ipv4_addr"),
         table.map("floating-out", "ipv4_addr", to="ipv4_addr"),
         table.set("joined", "ifname", "ipv4_addr", "ifname", "ipv4_addr", interval=True),
+        table.set("unmasked", "ipv4_addr", interval=True),
         table.chain("led"),
         table.chain("zone-led"),
     ]
@@ -100,6 +105,11 @@ def no_redirects() -> list[Json]:
     return [nft.match(nft.field("icmp", "type"), "redirect"), DROP]
 
 
+def unmasked() -> list[Json]:
+    """What of the rest goes outside as it is."""
+    return [nft.match(nft.field("ip", "saddr"), "@unmasked"), ACCEPT]
+
+
 def source() -> Json:
     """The floating address as the source of what a guest sends outside."""
     found = nft.lookup(nft.field("ip", "saddr"), "floating-out")
@@ -109,15 +119,15 @@ def source() -> Json:
 def change(table: Table, before: Routing, after: Routing) -> list[Json]:
     """The commands from one to the other."""
     commands: list[Json] = []
-    for verb, led, joined in (
-        ("delete", before.floating - after.floating, before.routed - after.routed),
-        ("add", after.floating - before.floating, after.routed - before.routed),
-    ):
-        pairs = sorted(led)
+    for verb, first, second in (("delete", before, after), ("add", after, before)):
+        pairs = sorted(first.floating - second.floating)
+        joined = sorted(first.routed - second.routed)
+        unmasked = sorted(first.unmasked - second.unmasked)
         commands += [
             *table.elements(verb, "floating-in", [[outer, inner] for outer, inner in pairs]),
             *table.elements(verb, "floating-out", [[inner, outer] for outer, inner in pairs]),
-            *table.elements(verb, "joined", [_pair(*pair) for pair in sorted(joined)]),
+            *table.elements(verb, "joined", [_pair(*pair) for pair in joined]),
+            *table.elements(verb, "unmasked", [nft.prefix(cidr) for cidr in unmasked]),
         ]
     if before.led != after.led:
         commands += [table.flush("led"), table.flush("zone-led")]

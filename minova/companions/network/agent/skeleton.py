@@ -264,7 +264,11 @@ def _inet_hooks(table: Table) -> list[Json]:
         ),
         "outside": (
             table.chain("outside", "postrouting", 100, type="nat"),
-            [[not_to_us, routing.source()], [natted, not_to_us, nft.MASQUERADE]],
+            [
+                [not_to_us, routing.source()],
+                [not_to_us, *routing.unmasked()],
+                [natted, not_to_us, nft.MASQUERADE],
+            ],
         ),
     }
     own = [

@@ -29,6 +29,7 @@ class Wiring:
     # floating address -> fixed address
     floating: dict[str, str] = field(default_factory=dict)
     routers: dict[str, RouterWiring] = field(default_factory=dict)
+    unmasked: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, state: HostState) -> "Wiring":
@@ -42,6 +43,7 @@ class Wiring:
             frozenset(networks),
             {f.floating_ip: f.fixed_ip for f in state.floating},
             {r.id: r for r in state.routers},
+            frozenset(state.unmasked),
         )
         wiring.prune()
         return wiring
@@ -54,6 +56,7 @@ class Wiring:
             self.declared,
             dict(self.floating),
             dict(self.routers),
+            self.unmasked,
         )
 
     def routed(self) -> set[tuple[RangeWiring, RangeWiring]]:
@@ -141,4 +144,5 @@ class Touched:
             groups=list(groups.values()),
             floating=state.floating,
             routers=state.routers,
+            unmasked=state.unmasked,
         )

@@ -112,11 +112,15 @@ class Routers:
         if not wanted:
             if router["external_network_id"] is not None:
                 queries.set_gateway(self._db, router, None, None)
+                self._binder.refresh()
             return {**router, "external_network_id": None, "gateway_port_id": None}
         network_id = _network_of(wanted)
         fixed_ips = wanted.get("external_fixed_ips") or None
+        snat = wanted.get("enable_snat") is not False
         if fixed_ips:
             self._access.require(ctxt, f"{rule}:external_gateway_info:external_fixed_ips", router)
+        if not snat:
+            self._access.require(ctxt, f"{rule}:external_gateway_info:enable_snat", router)
         with self._db.reading() as connection:
             scope = visible_networks(ctxt, self._access.privileged(ctxt))
             network = network_queries.get(connection, network_id, *scope)
@@ -132,6 +136,9 @@ class Routers:
             if fixed_ips:
                 request = port_queries.PortRequest(network, of_network, fixed_ips=fixed_ips)
                 port_queries.update(self._db, router["gateway_port_id"], {}, request)
+            if snat != (router["enable_snat"] is not False):
+                queries.update(self._db, router["id"], {"enable_snat": snat})
+                self._binder.refresh()
             return router
         port = service_ports.create(
             self._db,
@@ -143,10 +150,11 @@ class Routers:
             fixed_ips=fixed_ips,
         )
         try:
-            queries.set_gateway(self._db, router, network_id, port["id"])
+            queries.set_gateway(self._db, router, network_id, port["id"], snat)
         except BaseException:
             port_queries.delete(self._db, port["id"])
             raise
+        self._binder.refresh()
         return {**router, "external_network_id": network_id, "gateway_port_id": port["id"]}
 
 

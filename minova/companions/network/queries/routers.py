@@ -37,6 +37,7 @@ def create(db: Database, values: Row) -> Row:
         "external_network_id": None,
         "gateway_port_id": None,
         "routes": [],
+        "enable_snat": True,
         **values,
     }
     with db.transaction() as connection:
@@ -57,7 +58,13 @@ def update(db: Database, router_id: str, changes: Row) -> None:
 
 
 @retried
-def set_gateway(db: Database, router: Row, network_id: str | None, port_id: str | None) -> None:
+def set_gateway(
+    db: Database,
+    router: Row,
+    network_id: str | None,
+    port_id: str | None,
+    enable_snat: bool = True,
+) -> None:
     """Give the router this way out, or None, in place of the one `router` has.
 
     RouterExternalGatewayInUseByFloatingIp when addresses of the former network
@@ -78,7 +85,10 @@ def set_gateway(db: Database, router: Row, network_id: str | None, port_id: str 
             sa.update(routers)
             .where(routers.c.id == router["id"], former == known if known else former.is_(None))
             .values(
-                **update_values(routers), external_network_id=network_id, gateway_port_id=port_id
+                **update_values(routers),
+                external_network_id=network_id,
+                gateway_port_id=port_id,
+                enable_snat=enable_snat,
             )
         )
         if not changed.rowcount:
@@ -148,6 +158,31 @@ def joined(connection: sa.Connection) -> dict[str, list[Row]]:
     for router_id, network_id, cidr in rows:
         found.setdefault(router_id, []).append({"network_id": network_id, "cidr": cidr})
     return found
+
+
+def unmasked(connection: sa.Connection) -> list[str]:
+    """The IPv4 subnets that go outside with their own addresses.
+
+    That is, those of which a router has a way out without SNAT, and none one with it.
+    """
+    rows = connection.execute(
+        sa.select(subnets.c.cidr, sa.or_(routers.c.enable_snat.is_(None), routers.c.enable_snat))
+        .join(ip_allocations, ip_allocations.c.subnet_id == subnets.c.id)
+        .join(ports, ports.c.id == ip_allocations.c.port_id)
+        .join(routers, routers.c.id == ports.c.device_id)
+        .join(networks, networks.c.id == subnets.c.network_id)
+        .where(
+            ports.c.device_owner == INTERFACE_OWNER,
+            routers.c.admin_state_up,
+            routers.c.external_network_id.is_not(None),
+            networks.c.nat,
+            subnets.c.ip_version == 4,
+        )
+    )
+    masked: dict[str, bool] = {}
+    for cidr, snat in rows:
+        masked[cidr] = masked.get(cidr, False) or bool(snat)
+    return sorted(cidr for cidr, snat in masked.items() if not snat)
 
 
 def held_by_hosts(connection: sa.Connection, of: Sequence[Row]) -> dict[str, list[str]]:
