@@ -1,8 +1,8 @@
 """nova-compute's RPC endpoint: takes work, and does one thing at a time per instance.
 
 A message names work in flight. The work is taken at once, so that its lease
-is ours while it waits for a free worker; builds and actions then run in
-their own pools, and a build never keeps an instance's delete from starting
+is ours while it waits for a free worker; builds, deletes and other actions
+then run in their own pools, and a build never keeps an instance's delete from starting
 for longer than its current step.
 """
 
@@ -36,8 +36,9 @@ from minova.virt.driver import Driver
 
 LOG = logging.getLogger(__name__)
 _ACTION_WORKERS = 16
+_DELETES = ("delete", "forceDelete")
 # What does not wait for the end of what is being done to the server.
-_TAKES_OVER = ("delete", "forceDelete", "softDelete", "reboot_hard")
+_TAKES_OVER = (*_DELETES, "softDelete", "reboot_hard")
 
 
 class ComputeManager:
@@ -56,6 +57,8 @@ class ComputeManager:
         self._runner = Runner(Host(driver, conductor, self._builder, host, owner))
         self._builds = ThreadPoolExecutor(cfg.CONF.compute.max_concurrent_builds, "build")
         self._others = ThreadPoolExecutor(_ACTION_WORKERS, "action")
+        # While all others wait for their guests, a server can still be deleted.
+        self._deletes = ThreadPoolExecutor(_ACTION_WORKERS, "delete")
 
     def build(self, ctxt: RequestContext, work_id: str) -> None:
         """Step 8: take the build; a worker does the rest."""
@@ -73,7 +76,8 @@ class ComputeManager:
         if work is not None:
             if work.action in _TAKES_OVER:
                 self._locks.cancel(work.instance_uuid)
-            self._submit(self._others, work, functools.partial(self._runner.run, ctxt, work))
+            pool = self._deletes if work.action in _DELETES else self._others
+            self._submit(pool, work, functools.partial(self._runner.run, ctxt, work))
 
     def set_password(self, ctxt: RequestContext, work_id: str, password: str) -> None:
         """Do a changePassword while the caller waits, who has the only copy of the password."""
@@ -157,6 +161,7 @@ class ComputeManager:
         """Finish what runs, start nothing more."""
         self._builds.shutdown(wait=True, cancel_futures=True)
         self._others.shutdown(wait=True, cancel_futures=True)
+        self._deletes.shutdown(wait=True, cancel_futures=True)
 
     def _take(self, ctxt: RequestContext, work_id: str) -> Work | None:
         if not self._busy.add(work_id):

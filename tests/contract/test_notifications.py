@@ -17,6 +17,7 @@ from minova.common import errors, notices
 from minova.common.context import RequestContext
 from minova.conductor.auditing import Auditing
 from minova.db import actions, hosts, instances, launches, states, usage_audits
+from minova.db import work as db_work
 from minova.db.engine import Database, migrate
 from minova.model import states as s
 from minova.model.instance import Flavor, Instance, utcnow
@@ -222,6 +223,41 @@ def test_actions_are_called_as_nova_calls_them(ear: Ear, db: Database, ctxt: Any
         "instance.reboot.start",
         "instance.reboot.end",
     ]
+
+
+@pytest.mark.parametrize(
+    ("action", "request_", "error"),
+    [
+        ("reboot", {}, "instance.reboot.error"),
+        ("rebuild", {}, "instance.rebuild.error"),
+        ("attach_volume", {"volume_id": str(uuid.uuid4())}, "instance.volume_attach.error"),
+        ("attach_interface", {}, "instance.interface_attach.error"),
+        ("pause", {}, None),
+    ],
+)
+def test_what_a_host_cannot_do_is_an_exception_of_it(
+    ear: Ear, db: Database, ctxt: Any, action: str, request_: dict[str, str], error: str | None
+) -> None:
+    instance, work = launched(db, ctxt)
+    states.finish(db, work, None, launched_at=utcnow(), host="h", node="h")
+    begun = states.begin(
+        db, ctxt, instance.uuid, action, lease_seconds=LEASE, request=dict(request_)
+    )
+    owner = "nova-compute@h/incarnation"
+    taken = db_work.take(db, begun.id, owner, LEASE, stage="host", host="h")
+    states.fail(db, taken, owner, code=500, message="QEMU does not want to.")
+    last, _ = launched(db, ctxt)
+    ear.wait_for(last.uuid, 1)
+    heard = ear.wait_for_events(1)
+    (exception,) = [each for each in heard if each[0] == "compute.exception"]
+    assert exception[1] == "ERROR"
+    assert exception[2]["nova_object.name"] == "ExceptionPayload"
+    told = exception[2]["nova_object.data"]["exception_message"]
+    assert told == "QEMU does not want to."
+    failures = [each for each in ear.wait_for(instance.uuid, 1) if each[1] == "ERROR"]
+    assert [event for event, _, _ in failures] == ([error] if error else [])
+    if error == "instance.volume_attach.error":
+        assert failures[0][2]["nova_object.data"]["volume_id"] == request_["volume_id"]
 
 
 def test_a_launch_does_not_wait_for_a_broker_that_is_away(

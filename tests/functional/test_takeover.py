@@ -83,6 +83,18 @@ def test_a_delete_does_not_wait_for_the_guest_to_shut_down(
     assert server_id not in rig.cloud.guests()
 
 
+def test_a_server_is_deleted_while_every_worker_waits_for_a_guest(rig: Rig, deaf: None) -> None:
+    servers = [rig.nova.launch(networks="none") for _ in range(18)]
+    for server_id in servers[:17]:
+        rig.begins(server_id, "os-stop", None)
+    began = time.monotonic()
+    rig.nova.delete(servers[17])
+    assert time.monotonic() - began < SOON
+    assert rig.task(servers[16]) == "powering-off"
+    rig.nova.delete(*servers[:17])
+    assert time.monotonic() - began < 2 * SOON
+
+
 def test_a_hard_reboot_does_not_wait_for_a_soft_one(rig: Rig, deaf: None) -> None:
     server_id = rig.nova.launch(networks="none")
     rig.begins(server_id, "reboot", {"type": "SOFT"})
