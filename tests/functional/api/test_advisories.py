@@ -75,9 +75,15 @@ def test_cve_2014_7230_no_token_and_no_password_reaches_a_log(
     volume = admin.block_storage.create_volume(size=1, name="v")
     admin.block_storage.wait_for_status(volume, "available", interval=0.1, wait=30)
     debugged.delete(server_id)
-    files = [failing.folder / "minova.log", *(failing.folder / "xray").rglob("*")]
-    logs = "\n".join(f.read_bytes().decode(errors="replace") for f in files if f.is_file())
-    assert all(word in logs for word in (" DEBUG ", "refused a login", server_id))
+
+    def read() -> str:
+        files = [failing.folder / "minova.log", *(failing.folder / "xray").rglob("*")]
+        return "\n".join(f.read_bytes().decode(errors="replace") for f in files if f.is_file())
+
+    # Spans are stored a moment after they end.
+    expected = (" DEBUG ", "refused a login", server_id)
+    debugged.until(lambda: all(word in read() for word in expected), "the launch is recorded")
+    logs = read()
     hidden = [*failing.passwords.values(), *debugged.tokens.values(), wrong, fresh]
     config = failing.config_file.read_text()
     (shared,) = (line for line in config.splitlines() if line.startswith("metadata_secret"))
