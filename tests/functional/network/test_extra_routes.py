@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
+from tests import databases
 from tests.functional.network.server import Agent, Server
 
+everywhere = pytest.mark.parametrize("db", databases.available(), indirect=True)
 BEHIND = "192.168.77.0/24"
 
 
@@ -49,6 +51,7 @@ def test_routes_are_set_shown_added_and_removed(server: Server, router: Any) -> 
     assert put(server, router) == []
 
 
+@everywhere
 def test_hosts_hear_of_routes_whose_router_is_up(
     server: Server, agent: Agent, router: Any, private: Any
 ) -> None:

@@ -96,3 +96,21 @@ def test_tags_and_names_are_found_exactly(server: Server) -> None:
         assert len(server.get(f"/networks?{query}")["networks"]) == 1, query
     for query in ("tags=aXb", "tags=a", "name=%C3%BCN%C3%8F"):
         assert server.get(f"/networks?{query}")["networks"] == [], query
+
+
+@everywhere
+def test_of_two_overlapping_subnets_a_router_gets_one(server: Server) -> None:
+    router = server.post("/routers", {"router": {}})["router"]
+    wide, narrow = server.network("10.9.0.0/16"), server.network("10.9.0.0/24")
+    wanted = [
+        {"port_id": server.port(wide["id"])["id"]},
+        {"subnet_id": narrow["subnet"]["id"]},
+        {"port_id": server.port(narrow["id"])["id"]},
+        {"subnet_id": wide["subnet"]["id"]},
+    ]
+    path = f"/routers/{router['id']}/add_router_interface"
+    codes = at_once(4, lambda number: server.call("PUT", path, wanted[number]).status_code)
+    assert Counter(codes) == {200: 1, 400: 3}
+    owner = "device_owner=network:router_interface"
+    (interface,) = server.get(f"/ports?{owner}", "root:admin")["ports"]
+    assert interface["device_id"] == router["id"]

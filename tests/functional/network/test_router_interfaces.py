@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
+from tests import databases
 from tests.functional.network.server import Agent, Server
 
+everywhere = pytest.mark.parametrize("db", databases.available(), indirect=True)
 ADMIN = "root:admin"
 NOWHERE = "11111111-2222-3333-4444-555555555555"
 
@@ -114,6 +116,7 @@ def test_a_subnet_without_gateway_is_joined_by_a_port_only(server: Server) -> No
     assert addresses(server, port["id"]) == ["10.9.0.77"]
 
 
+@everywhere
 def test_hosts_hold_the_addresses_of_all_interfaces(
     server: Server, agent: Agent, private: Any
 ) -> None:

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from minova.companions.network.servers import Servers
+from tests import databases
 from tests.functional.network.server import Agent, Server
 
+everywhere = pytest.mark.parametrize("db", databases.available(), indirect=True)
 ADMIN = "root:admin"
 NOWHERE = "11111111-2222-3333-4444-555555555555"
 
@@ -113,6 +115,7 @@ def test_a_way_out_gets_other_addresses(server: Server, public: Any) -> None:
     assert len(taken) == 1
 
 
+@everywhere
 def test_a_way_out_without_snat_shows_the_subnets_own_addresses(
     server: Server, agent: Agent, public: Any, private: Any
 ) -> None:
@@ -158,6 +161,7 @@ def test_routers_and_floating_ips_of_others_do_not_exist(
     )
 
 
+@everywhere
 def test_a_floating_ip_leads_to_a_port_and_away_again(
     server: Server, public: Any, private: Any
 ) -> None:
