@@ -145,6 +145,46 @@ def test_the_openstack_commands_work(run: Run) -> None:
     assert "security-group" in [row["Alias"] for row in found[12]]
 
 
+def test_the_openstack_commands_of_routers_work(run: Run) -> None:
+    run("network create --external public", user="admin")
+    run("subnet create --network public --subnet-range 172.31.0.0/24 --no-dhcp out", user="admin")
+    to_office = "--route destination=192.168.7.0/24,gateway=10.9.0.9"
+    to_lab = "--route destination=192.168.8.0/24,gateway=10.9.0.9"
+    found = run(
+        "network create netx",
+        "subnet create --network netx --subnet-range 10.9.0.0/24 subx",
+        "subnet create --network netx --subnet-range 10.10.0.0/24 --gateway none suby",
+        "port create --network netx --fixed-ip subnet=suby,ip-address=10.10.0.77 porty",
+        "router create r",
+        "router add subnet r subx",
+        "router add port r porty",
+        f"router set --external-gateway public {to_office} r",
+        f"router add route {to_lab} r",
+        "router show r -f json",
+        f"router remove route {to_office} r",
+        "router show r -f json",
+        "router unset --external-gateway r",
+        "router set --no-route r",
+        "port list --router r -f json",
+        "router remove port r porty",
+        "router remove subnet r subx",
+        "router delete r",
+        "router list -f json",
+    )
+    office, lab = (
+        {"destination": f"192.168.{number}.0/24", "nexthop": "10.9.0.9"} for number in (7, 8)
+    )
+    assert found[9]["routes"] == [office, lab] and found[11]["routes"] == [lab]
+    assert found[9]["external_gateway_info"]["enable_snat"] is True
+    assert {fixed["ip_address"] for fixed in found[9]["interfaces_info"]} == {
+        "10.9.0.1",
+        "10.10.0.77",
+    }
+    addresses = {row["Fixed IP Addresses"][0]["ip_address"] for row in found[14]}
+    assert addresses == {"10.9.0.1", "10.10.0.77"}
+    assert found[18] == []
+
+
 def test_the_admin_shares_a_network_and_sets_a_quota(run: Run) -> None:
     found = run(
         "network create --share --provider-network-type flat --provider-physical-network lab "
