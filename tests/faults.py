@@ -260,12 +260,18 @@ def _deafen(folder: Path) -> None:
     fake_host.FakeHost.is_deaf = is_deaf  # type: ignore[method-assign]
 
 
+# What a program runs besides its own package.
+_MORE = {
+    "minova-compute": ("minova.virt", "minova.conductor.rpcapi"),
+    "minova-api": ("minova.clients.volume",),
+}
+
+
 def _runs(program: str, module: str) -> bool:
     if program == "minova":
         return not module.startswith("minova.virt.libvirt")
     package = start.PROGRAMS[program][1].rpartition(".")[0]
-    more = ("minova.virt", "minova.conductor.rpcapi") if program == "minova-compute" else ()
-    return module.startswith((f"{package}.", *more))
+    return module.startswith((f"{package}.", *_MORE.get(program, ())))
 
 
 def _run(command: list[str]) -> None:

@@ -2,8 +2,10 @@
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import requests
 
 from tests import full
 from tests.faults import Books, FaultyCloud
@@ -14,6 +16,7 @@ GIVEN_UP_SECONDS = 50
 # How long a launch stays with a network agent that has just died.
 NOTICED_SECONDS = 20
 GONE_SECONDS = 60
+OPTIONS: dict[str, dict[str, object]] = {"conductor": {"entering_seconds": 4}}
 
 
 class TwoHosts(FaultyCloud, full.FullCloud):
@@ -69,7 +72,7 @@ class Rig:
 def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     if not full.can_run():
         pytest.skip("no RabbitMQ and MariaDB; see tools/with-servers.sh")
-    cloud = full.full_cloud(tmp_path_factory.mktemp("two"), like=TwoHosts)
+    cloud = full.full_cloud(tmp_path_factory.mktemp("two"), like=TwoHosts, options=OPTIONS)
     try:
         cloud.start()
         rig = Rig(cloud)
@@ -129,6 +132,26 @@ def test_a_launch_that_no_host_can_do_says_what_the_last_one_said(rig: Rig) -> N
     assert rig.books.miscounted() == []
     rig.nova.delete(server)
     rig.cloud.gates.clear()
+
+
+def test_the_volumes_of_an_api_that_died_are_deleted_without_it(rig: Rig) -> None:
+    rig.cloud.gates.clear()
+    storage = rig.nova.connections["demo"].block_storage
+    made = {"source_type": "image", "destination_type": "volume", "uuid": rig.nova.image}
+    device = {**made, "volume_size": 1, "boot_index": 0}
+    body = rig.nova.request(imageRef=None, networks="none", block_device_mapping_v2=[device])
+    with ThreadPoolExecutor() as pool, rig.cloud.gates.hold("volume_made") as reached:
+        asked = pool.submit(rig.nova.call, "POST", "/servers", body)
+        reached()
+        rig.cloud.kill("minova-api")
+        with pytest.raises(requests.ConnectionError):
+            asked.result()
+    assert len(list(storage.volumes())) == 1
+    rig.nova.until(lambda: not list(storage.volumes()), "the volume is deleted")
+    rig.cloud.start_program("minova-api")
+    rig.cloud.wait_ready()
+    assert rig.nova.get("/servers")["servers"] == []
+    assert rig.books.ask("database", "SELECT * FROM unentered") == []
 
 
 def hosts_of_group(rig: Rig, policy: str, count: int) -> list[str | None]:
