@@ -97,7 +97,7 @@ def test_subnets_of_one_network_are_routed_only_when_they_are_on_the_router(worl
     network = netlab.network("10.77.0.0/24")
     other = netlab.network("10.78.0.0/24")
     second = SubnetWiring(
-        id=str(uuid.uuid4()), cidr="10.79.0.0/24", gateway_ip="10.79.0.1", held_ips=["10.79.0.1"]
+        id=str(uuid.uuid4()), cidr="10.10.0.0/24", gateway_ip="10.10.0.1", held_ips=["10.10.0.1"]
     )
     both = replace(network, subnets=[*network.subnets, second])
     a = world.guest(both, 10, [OPEN])

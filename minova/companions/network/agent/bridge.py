@@ -209,11 +209,20 @@ def _configure_inner(name: str, network: NetworkWiring) -> None:
         if not link["flags"] & _IFF_UP:
             ip.link("set", index=link["index"], state="up")
         _set_addresses(ip, link["index"], dhcp_addresses(network))
-        gateways = sorted(held for held, _ in held_addresses(network))
-        if gateways:
-            ip.route("replace", dst="default", gateway=gateways[0])
+        gateway = _way_out(network)
+        if gateway is not None:
+            ip.route("replace", dst="default", gateway=gateway)
         else:
             ip.flush_routes(family=2, table=254, type="unicast", dst_len=0)
+
+
+def _way_out(network: NetworkWiring) -> str | None:
+    """The namespace's gateway, on a subnet it is on itself: the host, or the guest that is it."""
+    for subnet in network.subnets:
+        gateways: list[str | None] = [*subnet.held_ips, subnet.gateway_ip]
+        if network.nat and subnet.dhcp_ip and gateways[0]:
+            return gateways[0]
+    return None
 
 
 def _refuse_overlaps(ip: Any, network: NetworkWiring, own_index: int) -> None:
