@@ -17,6 +17,7 @@ import libvirt
 import tenacity
 
 from minova.common import errors
+from minova.virt.libvirt import notices
 
 LOG = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -74,6 +75,7 @@ class Connection:
         self._conn: Any = None
         self._closed = threading.Event()
         self._broken = threading.Event()
+        self._told = False
         self._keeper: threading.Thread | None = None
 
     def open(self) -> None:
@@ -170,7 +172,7 @@ class Connection:
             if self._conn is not None and _alive(self._conn):
                 return self._conn
             self._drop()
-            conn = libvirt.open(self._uri)
+            conn = self._opened()
             conn.setKeepAlive(*_KEEPALIVE)
             conn.registerCloseCallback(self._on_close, None)
             events = {
@@ -187,6 +189,17 @@ class Connection:
             self._broken.clear()
         LOG.info("connected to libvirt at %s", self._uri)
         self._listener.connected()
+        return conn
+
+    def _opened(self) -> Any:
+        try:
+            conn = libvirt.open(self._uri)
+        except libvirt.libvirtError as error:
+            if not self._told:
+                self._told = True
+                notices.unreachable(str(error))
+            raise
+        self._told = False
         return conn
 
     def _drop(self) -> None:

@@ -62,14 +62,12 @@ NOT_SENT = {
     "there are no shares": {event for event in NOVA if "share" in event},
     "hosts are not measured": {"metrics.update"},
     "what is read from volumes and written to them is not counted": {"volume.usage"},
-    "a libvirt that is away is told by the log, and by the state of the service": {
-        "libvirt.connect.error"
-    },
 }
-# Sent where what they tell is written: see db/notices.py.
+# Sent where what they tell is written, or found: see db/notices.py and virt/libvirt/notices.py.
 ELSEWHERE = {
     "compute.exception",
     "instance.update",
+    "libvirt.connect.error",
     "server_group.add_member",
     "service.create",
 }
