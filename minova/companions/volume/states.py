@@ -31,10 +31,11 @@ ERROR_EXTENDING = "error_extending"
 # Attachments know these, and nothing of the others.
 ATTACHED = "attached"
 
-# What an admin may set with os-reset_status. Not what stands for work of ours (creating,
-# deleting, …): at the next start it would be done, and the volume made anew or removed.
+# What an admin may set with os-reset_status. Not what stands for work of ours (deleting,
+# downloading, …): at the next start it would be done, and the volume removed or made anew.
+# One that is `creating` and has its file is only found to be there.
 SETTABLE = (
-    *(AVAILABLE, RESERVED, ATTACHING, IN_USE, DETACHING, "maintenance"),
+    *(CREATING, AVAILABLE, RESERVED, ATTACHING, IN_USE, DETACHING, "maintenance"),
     *(ERROR, ERROR_DELETING, ERROR_DETACHING, ERROR_EXTENDING),
 )
 

@@ -154,6 +154,9 @@ class Workshop:
             volumes.settle(self._db, volume_id, status, on_error, new_size_gb=None)
 
     def _create(self, volume: Volume) -> None:
+        if self._store.path(volume.id).exists():
+            self._found_made(volume)
+            return
         try:
             if volume.image_id is not None:
                 self._create_from_image(volume, volume.image_id)
@@ -169,6 +172,13 @@ class Workshop:
         if not volumes.settle(self._db, volume.id, states.CREATING, states.AVAILABLE):
             # An admin may have deleted it by force meanwhile; then nobody else removes the file.
             self._remove_if_gone(volume.id)
+
+    def _found_made(self, volume: Volume) -> None:
+        """It was whole when it got its name, and may be full of data by now."""
+        self._store.extend(volume, volume.size_gb)
+        held = attachments.of_volumes(self._db, [volume.id])[volume.id]
+        after = states.IN_USE if held else states.AVAILABLE
+        volumes.settle(self._db, volume.id, states.CREATING, after)
 
     def _remove_if_gone(self, volume_id: str) -> None:
         try:

@@ -222,6 +222,19 @@ def test_what_takes_another_host_or_type_says_there_is_none(cloud):
     assert "waits to be completed" in message(cloud.act(volume_id, path, completed, **admin))
 
 
+def test_a_volume_said_to_be_creating_keeps_its_data(cloud):
+    volume_id, other = cloud.create(), cloud.create()
+    write(cloud, volume_id, b"data")
+    for each in (volume_id, other):
+        answer = cloud.act(each, "os-reset_status", {"status": "creating"}, token=ADMIN)
+        assert answer.status_code == 202
+    assert cloud.act(other, "os-force_delete", {}, token=ADMIN).status_code == 202
+    cloud.wait_gone(other)
+    cloud.restart()
+    cloud.wait(volume_id, "available")
+    assert holds(cloud, volume_id, b"data")
+
+
 def test_an_admin_says_that_a_volume_is_detached(cloud):
     volume_id = cloud.create()
     attach = {"instance_uuid": SERVER, "mountpoint": "/dev/vdb"}

@@ -167,6 +167,7 @@ def test_a_creation_whose_image_vanished_ends_in_error(cloud, image_service, tok
     headers = {"X-Auth-Token": tokens["member"]}
     requests.delete(f"{image_service.url}/v2/images/{image_id}", headers=headers)
     volumes.settle(cloud.db, volume_id, "available", "creating")
+    cloud.file(volume_id).unlink()
     cloud.restart()
     cloud.wait(volume_id, "error")
     assert not cloud.file(volume_id).exists()

@@ -181,7 +181,7 @@ def test_what_clients_ask_about_the_service(cloud, tokens):
 def test_an_admin_resets_and_force_deletes_what_is_stuck(cloud, tokens):
     volume_id = cloud.create()
     assert cloud.act(volume_id, "os-reset_status", {"status": "error"}).status_code == 403
-    for status, code in (("nonsense", 400), ("creating", 400), ("error_detaching", 202)):
+    for status, code in (("nonsense", 400), ("deleting", 400), ("error_detaching", 202)):
         answer = cloud.act(volume_id, "os-reset_status", {"status": status}, token=tokens["admin"])
         assert answer.status_code == code
     assert cloud("DELETE", f"/v3/volumes/{volume_id}").status_code == 400
