@@ -22,12 +22,14 @@ def require(instance: Instance) -> None:
         )
 
 
-def allow_unfrozen(instance: Instance, reason: str) -> None:
-    """errors.Conflict when a snapshot needs the guest's file systems frozen (`os_require_quiesce`).
+def must_freeze(instance: Instance) -> bool:
+    """Whether a snapshot of the running guest needs its file systems frozen."""
+    return is_true(instance.image_properties.get("os_require_quiesce") or "no")
 
-    `reason` says why they are not.
-    """
-    if is_true(instance.image_properties.get("os_require_quiesce") or "no"):
+
+def allow_unfrozen(instance: Instance, reason: str) -> None:
+    """errors.Conflict when they have to be frozen. `reason` says why they are not."""
+    if must_freeze(instance):
         raise errors.Conflict(
             "The server's file systems are not frozen, which its image asks for "
             f"(os_require_quiesce): {reason}"

@@ -9,6 +9,8 @@ from minova.clients.image import ImageClient
 from minova.common import errors
 from minova.common.undo import Undo
 from minova.db import actions, quotas, states
+from minova.model import guest_agent
+from minova.model import states as model_states
 
 # From here on the answer has the image's id in its body instead of a header.
 _IN_BODY = (2, 45)
@@ -39,6 +41,11 @@ def _of_volumes(tools: Tools, call: Call, metadata: dict[str, str]) -> str:
         project_id=instance.project_id,
         user_id=instance.user_id,
     )
+    if instance.vm_state == model_states.ACTIVE and guest_agent.must_freeze(instance):
+        raise errors.Invalid(
+            f"Quiescing is not supported in instance {instance.uuid}: the snapshots of its volumes "
+            "do not wait for its guest, as its image asks (os_require_quiesce); stop it first."
+        )
     with Undo() as undo:
         image = snapshots.of_volumes(call.ctxt, instance, call.value["name"], undo, metadata)
         undo.clear()

@@ -6,10 +6,12 @@ import pytest
 
 
 @pytest.fixture
-def volume(nova):
-    """A volume that servers boot from."""
+def volume(nova, request):
+    """A volume that servers boot from; of another image where a test says so."""
     storage = nova.connections["demo"].block_storage
-    made = storage.create_volume(size=1, name="root", image_id=nova.image)
+    fixture = getattr(request, "param", None)
+    image = request.getfixturevalue(fixture) if fixture else nova.image
+    made = storage.create_volume(size=1, name="root", image_id=image)
     nova.until(lambda: storage.get_volume(made.id).status == "available", "the volume is there")
     yield made.id
     for snapshot in storage.snapshots(volume_id=made.id):
@@ -64,6 +66,35 @@ def test_its_image_is_made_of_snapshots_and_boots(nova, server) -> None:
     images.delete_image(image_id)
     done = nova.get(f"/servers/{server}/os-instance-actions")["instanceActions"]
     assert [action["action"] for action in done] == ["createImage", "create"]
+
+
+@pytest.fixture
+def quiet(nova):
+    """An image whose servers' snapshots are to be of frozen file systems."""
+    images = nova.connections["demo"].image
+    image = images.create_image(
+        name="quiet",
+        disk_format="raw",
+        container_format="bare",
+        data=b"\3" * 4096,
+        validate_checksum=False,
+        hw_qemu_guest_agent="yes",
+        os_require_quiesce="yes",
+    )
+    yield image.id
+    images.delete_image(image.id)
+
+
+@pytest.mark.parametrize("volume", ["quiet"], indirect=True)
+def test_its_image_is_not_made_of_a_guest_that_nobody_freezes(nova, server) -> None:
+    path = f"/servers/{server}/action"
+    said = nova.refused(400, "POST", path, {"createImage": {"name": "restless"}})
+    assert said.startswith(f"Quiescing is not supported in instance {server}")
+    nova.act(server, "os-stop")
+    nova.settled(server)
+    answer = nova.act(server, "createImage", {"name": "at-rest"})
+    assert answer.status_code == 202, answer.text
+    nova.connections["demo"].image.delete_image(answer.json()["image_id"])
 
 
 def test_it_cannot_be_backed_up(nova, server) -> None:
