@@ -166,6 +166,10 @@ def test_a_guest_that_a_dead_nova_compute_left_frozen_is_thawed(guest: Guest) ->
     assert guest.is_frozen()
     successor = Rig(guest.rig.host)
     successor.driver.start(lambda event: None)
+    end = time.monotonic() + WAIT
+    while guest.note.exists():
+        assert time.monotonic() < end, "nobody thaws it"
+        time.sleep(0.05)  # it is done beside the start, which tells nobody
     successor.driver.stop()
     assert not guest.is_frozen() and not guest.note.exists()
 

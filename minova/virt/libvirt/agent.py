@@ -9,8 +9,9 @@ finds it thaws them:
 """
 
 import logging
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 from xml.etree import ElementTree
@@ -105,6 +106,15 @@ def frozen(
         yield
     finally:
         thaw_left(guest, folder, cancelled)
+
+
+def thaw_predecessors(guests: Iterable[tuple[Guest, InstanceFolder]]) -> None:
+    """Thaw what a predecessor of this process has left frozen, without waiting for the guests."""
+    for guest, folder in guests:
+        if (folder / NOTE).exists():
+            threading.Thread(
+                target=thaw_left, args=(guest, folder), name="guest-thaw", daemon=True
+            ).start()
 
 
 def thaw_left(

@@ -87,8 +87,8 @@ class LibvirtDriver:
         except errors.MinovaError:
             self._connection.close()
             raise
-        for uuid in disks.instance_uuids(self._instances):
-            agent.thaw_left(self._guest(uuid), self._folder(uuid))
+        here = disks.instance_uuids(self._instances)
+        agent.thaw_predecessors((self._guest(uuid), self._folder(uuid)) for uuid in here)
 
     def stop(self) -> None:
         self._watch.stop()

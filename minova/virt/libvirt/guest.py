@@ -148,7 +148,8 @@ class Guest:
                 code = error.get_error_code()
                 if code not in (*_SILENT, *_REFUSED) or not domain.connect().isAlive():
                     raise
-                LOG.warning("instance %s: the guest agent: %s", self.uuid, error)
+                # Part of it is the guest's own text.
+                LOG.warning("instance %s: the guest agent: %.300r", self.uuid, str(error))
                 if code in _REFUSED:
                     raise errors.Conflict(
                         f"The guest agent of server {self.uuid} could not {doing}."
