@@ -19,7 +19,6 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from typing import Any
 
-from keystonemiddleware import auth_token
 from oslo_config import cfg
 
 from minova.common import tracing
@@ -105,6 +104,9 @@ def protect(
     The validation has a span of its own; `step_of(environ)` says which step
     of a launch it is, if any.
     """
+    # Identity has no use for it, and saves the memory.
+    from keystonemiddleware import auth_token
+
     logging.getLogger("keystonemiddleware").setLevel(logging.WARNING)
     answers, known = _Answers(), _KnownTokens()
 
