@@ -26,5 +26,5 @@ def test_what_is_in_use_can_be_neither_deleted_nor_extended():
 
 
 def test_an_admin_cannot_set_what_would_be_done_at_the_next_start():
-    work = {states.CREATING, states.DELETING, states.EXTENDING, states.UPLOADING}
+    work = {states.DOWNLOADING, states.DELETING, states.EXTENDING, states.UPLOADING}
     assert not work & set(states.SETTABLE)
