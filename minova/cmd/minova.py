@@ -11,7 +11,7 @@ from oslo_config import cfg
 
 import minova
 from minova.cmd import start
-from minova.common import errors, service_user
+from minova.common import cpus, errors, service_user
 from minova.db import engine
 
 _EMBEDDED = list(start.PROGRAMS)
@@ -46,6 +46,8 @@ def _configure(context: click.Context, *, everything: bool = False) -> None:
 def run(context: click.Context, without: tuple[str, ...]) -> None:
     """Every service in this one process: the embedded profile."""
     _configure(context)
+    if cfg.CONF.share_one_cpu:
+        cpus.share_one()
     programs = [name for name in _EMBEDDED if name not in without]
     start.host("minova", "minova run", programs, lambda: click.echo("minova runs", err=True))
 

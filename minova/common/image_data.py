@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
-from minova.common import errors
+from minova.common import cpus, errors
 from minova.common.image_format import ACCEPTED, Inspection
 
 _HASHES = ("sha512", "sha384", "sha256")
@@ -60,13 +60,14 @@ class Proven:
     def __iter__(self) -> Iterator[bytes]:
         digest = hashlib.new(self._algorithm, usedforsecurity=False)
         announced, size = self._claim.size, 0
-        for chunk in self._chunks:
-            size += len(chunk)
-            if announced is not None and size > announced:
-                raise self._wrong(f"is larger than the {announced} bytes it should have")
-            self._inspection.feed(chunk)
-            digest.update(chunk)
-            yield chunk
+        with cpus.everywhere():
+            for chunk in self._chunks:
+                size += len(chunk)
+                if announced is not None and size > announced:
+                    raise self._wrong(f"is larger than the {announced} bytes it should have")
+                self._inspection.feed(chunk)
+                digest.update(chunk)
+                yield chunk
         if announced is not None and size != announced:
             raise self._wrong(f"has {size} bytes instead of {announced}")
         if digest.hexdigest() != self._expected:

@@ -14,14 +14,15 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from minova.common import context
+from minova.common import context, cpus
 
 LOG = logging.getLogger(__name__)
 _MAX_HEADERS = 64 * 1024
 _IDLE_CONNECTIONS = 256
 # Every query and every packet gives the interpreter away, and gets it back only
 # when another thread has had its turn. With Python's 5 ms a transaction of six
-# statements keeps SQLite's one writer for 30 ms.
+# statements keeps SQLite's one writer for 30 ms, except on one CPU, where the other
+# thread has not woken yet when the query is done.
 _TURN_SECONDS = 0.0005
 
 
@@ -171,7 +172,8 @@ def stop_all(services: Sequence[Service]) -> None:
 
 def run(services: Sequence[Service], ready: Callable[[], None] | None = None) -> None:
     """Host `services` until SIGTERM or SIGINT. Tells systemd when ready."""
-    sys.setswitchinterval(_TURN_SECONDS)
+    if not cpus.is_shared():
+        sys.setswitchinterval(_TURN_SECONDS)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

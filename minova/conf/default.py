@@ -24,6 +24,13 @@ OPTIONS = {
             help="Folder for everything minova keeps: databases, images, volumes, instances.",
         ),
         cfg.BoolOpt(
+            "share_one_cpu",
+            default=True,
+            help="Have the embedded profile's one process keep to one CPU, but for what can "
+            "really be done beside it. Python runs one thread at a time, and on several CPUs "
+            "it spends as much on changing threads as on the work.",
+        ),
+        cfg.BoolOpt(
             "instance_usage_audit",
             default=False,
             help="Have each compute host tell of every server that it had in the audit period "

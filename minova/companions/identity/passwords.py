@@ -11,6 +11,8 @@ import hmac
 
 import bcrypt
 
+from minova.common import cpus
+
 _SCHEME = "bcrypt-hmac-sha256:"
 _SALT_LENGTH = 29  # `$2b$10$` and 22 characters of salt
 
@@ -23,11 +25,13 @@ class Passwords:
         # No password has this hash; checking against it takes the usual time.
         self._nobody = _SCHEME + bcrypt.gensalt(rounds).decode() + "." * 31
 
+    @cpus.everywhere()
     def hash(self, password: str) -> str:
         """What to store for `password`."""
         salt = bcrypt.gensalt(self._rounds)
         return _SCHEME + bcrypt.hashpw(_digest(password, salt), salt).decode()
 
+    @cpus.everywhere()
     def matches(self, password: str, stored: str | None) -> bool:
         """Whether `stored` was made from `password`; as slow when `stored` is None."""
         hashed = (stored or self._nobody).removeprefix(_SCHEME).encode()

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from minova.common import errors
+from minova.common import cpus, errors
 from minova.common.image_format import Inspection
 from minova.common.undo import Undo
 from minova.companions.image import failures, queries
@@ -248,6 +248,7 @@ class Transfers:
                 LOG.info("removed the data of deleted image %s", image_id)
 
 
+@cpus.everywhere()
 def _receive(image_id: str, part: Part, body: Body, inspection: Inspection) -> dict[str, Any]:
     """Write the body to `part`, synced, and return what it turned out to be."""
     digests = (hashlib.md5(usedforsecurity=False), hashlib.new(HASH_ALGORITHM))

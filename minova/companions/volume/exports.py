@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from minova.common import errors
+from minova.common import cpus, errors
 from minova.companions.volume import live_copy
 from minova.companions.volume.records import Volume
 from minova.companions.volume.store import Store
@@ -123,6 +123,7 @@ class Exports:
             },
         }
 
+    @cpus.everywhere()
     def _spawn(self, volume: Volume, readonly: bool) -> None:
         read_only = "on" if readonly else "off"
         command = [

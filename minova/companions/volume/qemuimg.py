@@ -10,7 +10,7 @@ import logging
 import subprocess
 from pathlib import Path
 
-from minova.common import errors
+from minova.common import cpus, errors
 
 LOG = logging.getLogger(__name__)
 # The images that volumes can be made of: disk_format -> what QEMU is told they are.
@@ -47,6 +47,7 @@ def virtual_size(path: Path, fmt: str) -> int:
     return int(info["virtual-size"])
 
 
+@cpus.everywhere()
 def _run(limits: tuple[str, ...], *arguments: str) -> str:
     """Standard output; errors.Invalid without host paths, for it may reach a user."""
     command = [*limits, "qemu-img", *arguments]

@@ -19,7 +19,7 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
-from minova.common import errors
+from minova.common import cpus, errors
 from minova.model import device_names
 from minova.model.device_names import LocalDisk
 from minova.model.instance import Instance
@@ -143,6 +143,7 @@ def grow(path: Path, format: str, size: int) -> None:
     run(*_LIMITS, "qemu-img", "resize", "-q", "-f", format, str(path), str(size))
 
 
+@cpus.everywhere()
 def run(*command: str) -> None:
     """Run a program with nothing of ours but a deadline; its failure is in the log.
 

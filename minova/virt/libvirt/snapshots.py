@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from xml.etree import ElementTree
 
-from minova.common import errors
+from minova.common import cpus, errors
 from minova.model.instance import Instance
 from minova.virt.driver import DiskImage
 from minova.virt.libvirt import agent, disks
@@ -109,6 +109,7 @@ def _backup(name: str, part: Path) -> str:
     return ElementTree.tostring(top, encoding="unicode")
 
 
+@cpus.everywhere()
 def _copied(root: Path, part: Path, cancelled: Callable[[], bool]) -> None:
     """Copy a disk that nobody writes to; QEMU's lock on it would refuse if somebody did."""
     formats = ("-f", "qcow2", "-O", "qcow2")

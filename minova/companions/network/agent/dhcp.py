@@ -23,7 +23,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from minova.common import errors
+from minova.common import cpus, errors
 from minova.companions.network.agent import dnsmasq, netns
 from minova.companions.network.agent.dnsmasq import Lease, Settings
 from minova.companions.network.agent.names import Names
@@ -262,6 +262,7 @@ def _due(server: _Server) -> float:
     return server.started + _RESPAWN_SECONDS[step]
 
 
+@cpus.everywhere()
 def _run(argv: list[str]) -> subprocess.CompletedProcess[str]:
     """Runs until dnsmasq has gone to the background, ready to answer."""
     return subprocess.run(
