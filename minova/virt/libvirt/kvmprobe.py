@@ -24,8 +24,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
 
-from minova.common import cpus
-
 OK_LINE = b"MINOVA-KVM-PROBE-OK"
 DEVICE = Path("/dev/kvm")
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -62,7 +60,6 @@ def probe(
     return Verdict(usable, reason, round(time.monotonic() - begin, 2))
 
 
-@cpus.everywhere()
 def _judge(kernel: Path, initrd: Path, deadline: float, qemu: str) -> tuple[bool, str]:
     obstacle = _device_obstacle() or _file_obstacle(kernel, initrd)
     if obstacle:

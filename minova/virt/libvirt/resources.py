@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 from oslo_config import cfg
 
-from minova.common import errors
+from minova.common import cpus, errors
 from minova.virt.driver import HostResources
 from minova.virt.libvirt import kvmprobe
 from minova.virt.libvirt.connection import HostFacts
@@ -82,9 +82,9 @@ def _proven() -> kvmprobe.Verdict:
     if verdict is None:
         LOG.info("probing KVM with an ordinary kernel (at most %d s)", _PROBE_SECONDS)
         conf = cfg.CONF.libvirt
-        verdict = kvmprobe.probe(
-            Path(conf.probe_kernel), Path(conf.probe_initrd), deadline=_PROBE_SECONDS
-        )
+        kernel, initrd = Path(conf.probe_kernel), Path(conf.probe_initrd)
+        with cpus.everywhere():
+            verdict = kvmprobe.probe(kernel, initrd, deadline=_PROBE_SECONDS)
         kvmprobe.save_verdict(file, verdict)
     return verdict
 
