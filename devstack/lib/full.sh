@@ -1,6 +1,9 @@
 # shellcheck shell=bash
 # What the full profile has besides: RabbitMQ and MariaDB from Debian.
 
+# Another broker's, from the shell that started us: ours would come up on its port, under its name.
+unset "${!RABBITMQ_@}"
+
 secret() { "$VENV/bin/python" -c 'import json, sys; print(json.load(open(sys.argv[1]))[sys.argv[2]])' "$CONFIG_PATH/secrets.json" "$1"; }
 
 start_broker_and_database() {
