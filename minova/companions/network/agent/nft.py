@@ -32,7 +32,6 @@ class _Context(nftables.Nftables):
 
     def __init__(self) -> None:
         with self.library:
-            _require_small_descriptor()
             super().__init__()
             self.set_json_output(True)
 
@@ -53,6 +52,7 @@ class Nft:
     """A handle on the nftables of the network namespace of the thread that made it."""
 
     def __init__(self) -> None:
+        _require_small_descriptor()
         self._nft = _Context()
 
     def apply(self, commands: list[Json]) -> None:
