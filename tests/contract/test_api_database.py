@@ -3,7 +3,6 @@
 import datetime as dt
 import threading
 import uuid
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -14,25 +13,13 @@ import sqlalchemy as sa
 from minova.common import errors
 from minova.common.context import RequestContext
 from minova.db import flavors, instances, keypairs, launches, server_labels, server_list, vifs
-from minova.db.engine import Database, migrate
+from minova.db.engine import Database
 from minova.db.server_list import SORT_KEYS, Filters, Page
 from minova.model import states as s
 from minova.model.instance import VIF, BlockDevice, FixedIP, Flavor, Instance, utcnow
-from tests import databases
-from tests.configuration import configure
 
 PROJECT = "p" * 32
 SIZE = Flavor("1", "m1", 1, 64, 1)
-
-
-@pytest.fixture(params=databases.available(), scope="module")
-def db(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    configure()
-    with databases.fresh(request.param, tmp_path_factory.mktemp("db")) as url:
-        migrate(url, "minova.db.migrations")
-        database = Database(url)
-        yield database
-        database.dispose()
 
 
 def entered(db: Database, *wanted: Instance) -> list[Instance]:

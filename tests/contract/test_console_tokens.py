@@ -11,9 +11,9 @@ from minova.db import console_tokens, instances, states
 from minova.db.console_tokens import hash_of
 from minova.db.engine import Database
 from minova.model.instance import Instance, utcnow
-from tests.contract.test_database import LEASE, active, ctxt, db, launched, together
+from tests.contract.test_database import LEASE, active, ctxt, launched, together
 
-__all__ = ["ctxt", "db"]
+__all__ = ["ctxt"]
 
 
 def a_token(db: Database, instance: Instance, seconds: int = 60) -> str:

@@ -7,7 +7,7 @@ by luck of one database's locking.
 import datetime as dt
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -17,24 +17,12 @@ from oslo_config import cfg
 from minova.common import errors
 from minova.common.context import RequestContext
 from minova.db import allocations, hosts, instances, launches, server_groups, states, work
-from minova.db.engine import Database, migrate
+from minova.db.engine import Database
 from minova.model import states as s
 from minova.model.instance import Flavor, Instance, utcnow
-from tests import databases
-from tests.configuration import configure
 
 LEASE = 10.0
 PROJECT = "p" * 32
-
-
-@pytest.fixture(params=databases.available(), scope="module")
-def db(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    configure()
-    with databases.fresh(request.param, tmp_path_factory.mktemp("db")) as url:
-        migrate(url, "minova.db.migrations")
-        database = Database(url)
-        yield database
-        database.dispose()
 
 
 @pytest.fixture

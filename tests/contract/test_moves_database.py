@@ -1,7 +1,6 @@
 """Moves of instances on every database: quota, two claims, and every end they can have."""
 
 import uuid
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -20,28 +19,16 @@ from minova.db import (
     states,
     work,
 )
-from minova.db.engine import Database, migrate
+from minova.db.engine import Database
 from minova.model import migration as m
 from minova.model import states as s
 from minova.model.instance import Flavor, Instance
 from minova.model.migration import Migration
 from minova.model.work import Work
-from tests import databases
-from tests.configuration import configure
 from tests.contract.test_database import LEASE, a_host, active, an_instance, node_of, together
 
 LARGER = Flavor("2", "m2", 3, 256, 4)
 OWNER = "nova-compute@somewhere/1"
-
-
-@pytest.fixture(params=databases.available(), scope="module")
-def db(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    configure()
-    with databases.fresh(request.param, tmp_path_factory.mktemp("db")) as url:
-        migrate(url, "minova.db.migrations")
-        database = Database(url)
-        yield database
-        database.dispose()
 
 
 @pytest.fixture

@@ -9,24 +9,12 @@ from oslo_config import cfg
 
 from minova.conductor.reclaim import Reclaimer
 from minova.db import instances, states
-from minova.db.engine import Database, migrate
+from minova.db.engine import Database
 from minova.model import states as s
 from minova.model.instance import Instance, utcnow
-from tests import databases
-from tests.configuration import configure
 from tests.contract.test_database import LEASE, active, ctxt
 
 __all__ = ["ctxt"]
-
-
-@pytest.fixture(params=databases.available(), scope="module")
-def db(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    configure()
-    with databases.fresh(request.param, tmp_path_factory.mktemp("db")) as url:
-        migrate(url, "minova.db.migrations")
-        database = Database(url)
-        yield database
-        database.dispose()
 
 
 class Compute:

@@ -2,7 +2,6 @@
 
 import datetime as dt
 import uuid
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -11,21 +10,9 @@ import pytest
 from minova.common import errors
 from minova.common.context import RequestContext
 from minova.db import aggregates, instances, launches, quotas, server_groups, usage
-from minova.db.engine import Database, migrate
+from minova.db.engine import Database
 from minova.model import states as s
 from minova.model.instance import Flavor, Instance, utcnow
-from tests import databases
-from tests.configuration import configure
-
-
-@pytest.fixture(params=databases.available(), scope="module")
-def db(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    configure()
-    with databases.fresh(request.param, tmp_path_factory.mktemp("db")) as url:
-        migrate(url, "minova.db.migrations")
-        database = Database(url)
-        yield database
-        database.dispose()
 
 
 def launch(

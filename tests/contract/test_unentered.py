@@ -1,7 +1,6 @@
 """Launches that are announced, and entered or cleared away: never both, on every database."""
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -9,22 +8,10 @@ import pytest
 
 from minova.common import errors
 from minova.db import instances, launches, unentered
-from minova.db.engine import Database, migrate
-from tests import databases
-from tests.configuration import configure
+from minova.db.engine import Database
 from tests.contract.test_database import LEASE, an_instance, ctxt
 
 __all__ = ["ctxt"]
-
-
-@pytest.fixture(params=databases.available(), scope="module")
-def db(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    configure()
-    with databases.fresh(request.param, tmp_path_factory.mktemp("db")) as url:
-        migrate(url, "minova.db.migrations")
-        database = Database(url)
-        yield database
-        database.dispose()
 
 
 def is_entered(db: Database, uuid: str) -> bool:
