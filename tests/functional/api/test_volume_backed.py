@@ -1,6 +1,7 @@
 """Servers that boot from volumes: their images, and what rebuilding and shelving do to them."""
 
 import json
+from contextlib import contextmanager
 
 import pytest
 
@@ -32,6 +33,22 @@ def server(nova, volume):
     server_id = nova.launch(name="on-volume", imageRef="", block_device_mapping_v2=[device])
     yield server_id
     nova.delete(server_id)
+
+
+@contextmanager
+def _own_image(nova, fill: bytes, **properties: str):
+    """An image of the demo user's own, of 4 KiB of one byte."""
+    images = nova.connections["demo"].image
+    image = images.create_image(
+        name="own",
+        disk_format="raw",
+        container_format="bare",
+        data=fill * 4096,
+        validate_checksum=False,
+        **properties,
+    )
+    yield image.id
+    images.delete_image(image.id)
 
 
 def _attachment(nova, volume: str) -> tuple[str, str]:
@@ -71,18 +88,8 @@ def test_its_image_is_made_of_snapshots_and_boots(nova, server) -> None:
 @pytest.fixture
 def quiet(nova):
     """An image whose servers' snapshots are to be of frozen file systems."""
-    images = nova.connections["demo"].image
-    image = images.create_image(
-        name="quiet",
-        disk_format="raw",
-        container_format="bare",
-        data=b"\3" * 4096,
-        validate_checksum=False,
-        hw_qemu_guest_agent="yes",
-        os_require_quiesce="yes",
-    )
-    yield image.id
-    images.delete_image(image.id)
+    with _own_image(nova, b"\3", hw_qemu_guest_agent="yes", os_require_quiesce="yes") as image_id:
+        yield image_id
 
 
 @pytest.mark.parametrize("volume", ["quiet"], indirect=True)
@@ -138,17 +145,8 @@ def test_a_rebuild_of_the_same_image_keeps_the_volume(nova, server, volume) -> N
 
 @pytest.fixture
 def other(nova):
-    """An image of the demo user's own."""
-    images = nova.connections["demo"].image
-    image = images.create_image(
-        name="other",
-        disk_format="raw",
-        container_format="bare",
-        data=b"\1" * 4096,
-        validate_checksum=False,
-    )
-    yield image.id
-    images.delete_image(image.id)
+    with _own_image(nova, b"\1") as image_id:
+        yield image_id
 
 
 def test_from_2_93_a_rebuild_makes_the_volume_anew(nova, server, volume, other) -> None:
